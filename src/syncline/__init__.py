@@ -1,0 +1,1 @@
+"""Syncline keeps a searchable knowledge base in step with the tools where the content lives."""

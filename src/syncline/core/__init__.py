@@ -1,0 +1,1 @@
+"""The domain: words, values, contracts and errors. Standard library and Pydantic only."""

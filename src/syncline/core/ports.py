@@ -1,0 +1,214 @@
+"""The contracts between the core and what plugs into it.
+
+A connector's author needs this file and `core/model.py`, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from syncline.core.capabilities import Capabilities
+from syncline.core.model import (
+    Change,
+    Cursor,
+    Entry,
+    Failed,
+    Fetched,
+    Identity,
+    Locator,
+    Partition,
+    Validators,
+)
+
+__all__ = [
+    "Clock",
+    "Connector",
+    "ConnectorSpec",
+    "Context",
+    "Embedder",
+    "HttpResponse",
+    "HttpTransport",
+    "NoSecrets",
+    "Options",
+    "Secrets",
+]
+
+
+class Options(BaseModel):
+    """What a connector can be told. Field descriptions become `--help`, forms and docs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Secrets(BaseModel):
+    """What a connector must keep secret; every field is a `SecretStr`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoSecrets(Secrets):
+    """For sources that need no credentials."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One answer, after redirects. Only 2xx and 304 become a response; the rest is raised."""
+
+    status: int
+    url: str
+    """Where the body came from: the last hop."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    """Decoded (gzip, deflate); empty for 304."""
+
+    @property
+    def not_modified(self) -> bool:
+        return self.status == 304
+
+    @property
+    def media_type(self) -> str:
+        """`text/html` of `text/html; charset=utf-8`; empty when the server says none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str | None:
+        """The charset of the Content-Type header, where it names one."""
+        for part in self.headers.get("content-type", "").split(";")[1:]:
+            name, _, value = part.partition("=")
+            if name.strip().lower() == "charset":
+                return value.strip().strip("\"'") or None
+        return None
+
+
+class HttpTransport(Protocol):
+    """An HTTP session with guard, limits, retries and politeness inside.
+
+    Raises `RateLimited`, `Unauthorized`, `Forbidden`, `NotFound`, `Transient`,
+    `Rejected`, `BlockedAddress` or `BadContent` once it has given up; whatever may be
+    retried has been retried by then. GET requests only have no effect on failure.
+    """
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        validators: Validators | None = None,
+        max_bytes: int | None = None,
+    ) -> HttpResponse:
+        """GET, following redirects. `validators` make it conditional (see `model.Validators`).
+
+        `max_bytes` bounds the decoded body below the session's own limit.
+        """
+        ...
+
+    def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """GET whose decoded body arrives in pieces; the same errors, also while reading."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a connector is given when it is opened."""
+
+    http: HttpTransport
+    clock: Clock
+    progress: Callable[[str], None] = field(default=lambda message: None)
+    """Tells a person what is going on: `reading sitemap 3 of 12`. Cheap; call it freely."""
+    warn: Callable[[str], None] = field(default=lambda message: None)
+    """Puts a line into the run's report: a malformed sitemap entry that was skipped."""
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """One open source. Reads; never sleeps, retries, or knows of databases and queues.
+
+    Every method may raise a `SourceError`; none has effects at the source.
+    """
+
+    async def check(self) -> Identity:
+        """Prove that the source is there and the credentials serve, and say who we are."""
+        ...
+
+    async def partitions(self) -> Sequence[Partition]:
+        """The parts of this connection, in a stable order; at least one."""
+        ...
+
+    def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
+        """What changed since `cursor`, oldest first; without one, everything.
+
+        A listing source ignores the cursor and yields every live entry. An exception
+        ends the partition: everything yielded before it counts, its cursor stays at the
+        last checkpoint, and nothing is deleted by absence. It works from the last
+        `Checkpoint`'s cursor alone, in another process, after a crash.
+        """
+        ...
+
+    def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
+        """Every live entry's id, version and locator, without content."""
+        ...
+
+    async def fetch(self, locator: Locator, validators: Validators | None) -> Fetched:
+        """Read one entry, from its stored locator alone.
+
+        With validators, `NotModified` if the source says they still hold. `Gone` if the
+        source says that this very entry does not exist. Raises `BadContent` for what
+        cannot be used, the other `SourceError`s for what the transport could not mend.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSpec:
+    """What is known of a kind of source before anything is opened. Importing it is cheap."""
+
+    kind: str
+    title: str
+    description: str
+    options: type[Options]
+    capabilities: Capabilities
+    open: Callable[[Any, Any, Context], AbstractAsyncContextManager[Connector]]
+    """`open(options, secrets, context)`; imports what it needs only then."""
+    secrets: type[Secrets] = NoSecrets
+    options_version: int = 1
+    upgrade_options: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
+    """Turns stored options of an older version into today's."""
+    from_source: Callable[[str], dict[str, Any] | None] | None = None
+    """Options for a path or URL typed by a person; None when it is not this kind's."""
+    default_name: Callable[[Any], str] | None = None
+    """A connection's name when none is given, from its options."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. Deterministic; runs in worker processes."""
+
+    @property
+    def name(self) -> str:
+        """Stable, with the model's version: part of every embedding's key."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """A float32 array of shape (len(texts), dimension), rows of length 1 (or 0 if empty)."""
+        ...

@@ -1,0 +1,56 @@
+"""What the pipeline makes of a content, and the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncline.core.model import ContentHash, Metadata
+
+__all__ = ["Chunk", "Extracted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """A source's bytes, read: normalised text and what the text says about itself.
+
+    The text is Markdown of one fixed dialect, whatever the source was: `#` headings, fenced
+    code, `|` table rows, `-` list items, blank lines between blocks. NFC, no NUL, no
+    trailing spaces, `\\n` line ends.
+    """
+
+    text: str
+    hash: ContentHash
+    """Of `text` and, unless it is English, of the language whose stems index it."""
+    stemming: str
+    """A Snowball language, such as `english`."""
+    metadata: Metadata
+    """The listing's, completed by the content's own (the source's word wins)."""
+    canonical: str | None = None
+    """An absolute URL the page names as its canonical address."""
+    directives: tuple[str, ...] = ()
+    """`noindex` and the like, from the page and from the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A searchable piece of a content."""
+
+    n: int
+    """Its place in the content, from 0."""
+    text: str
+    headings: tuple[str, ...]
+    """The headings it stands under, outermost first."""
+    start: int
+    """Where `text` begins in the content's text, in characters."""
+    hash: bytes
+    """16 bytes: BLAKE2b-128 of `embedding_text`; equal chunks share an embedding."""
+    terms: Mapping[str, int]
+    """Stemmed words of the text and its headings, with how often each occurs."""
+    length: int
+    """How many words that is: the sum of `terms`' values."""
+
+    @property
+    def embedding_text(self) -> str:
+        """What is embedded: the chunk under its headings."""
+        return " > ".join(self.headings) + "\n" + self.text if self.headings else self.text

@@ -1,0 +1,103 @@
+"""Everything that can be set from outside, in one frozen object that is built once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from syncline.core.errors import ConfigurationError
+
+__all__ = ["Settings"]
+
+_VARIABLES = {
+    "database_url": "DATABASE_URL",
+    "data_dir": "SYNCLINE_DATA_DIR",
+    "postgres_version": "SYNCLINE_POSTGRES",
+    "database_user": "SYNCLINE_DB_USER",
+    "workers": "SYNCLINE_WORKERS",
+    "worker_memory_mb": "SYNCLINE_WORKER_MEMORY_MB",
+    "batch_seconds": "SYNCLINE_BATCH_SECONDS",
+    "log_level": "SYNCLINE_LOG_LEVEL",
+    "embedder": "SYNCLINE_EMBEDDER",
+}
+
+
+def _default_data_dir() -> Path:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/syncline")
+    return Path(platformdirs.user_data_dir("syncline", appauthor=False))
+
+
+class Settings(BaseModel):
+    """What the environment, or a host application, says. Each field names its variable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str | None = Field(
+        None, description="DATABASE_URL: a PostgreSQL 16+ with pgvector; unset, the bundled one"
+    )
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        description="SYNCLINE_DATA_DIR: where the bundled database and the logs live",
+    )
+    postgres_version: Literal["16", "18"] = Field(
+        "18", description="SYNCLINE_POSTGRES: of a new bundled database (an old one keeps its own)"
+    )
+    database_user: str = Field(
+        "nobody",
+        description="SYNCLINE_DB_USER: as root, the user that the bundled database runs as",
+    )
+    workers: int = Field(
+        default_factory=lambda: max(1, min(os.cpu_count() or 1, 16)),
+        ge=1,
+        le=128,
+        description="SYNCLINE_WORKERS: processes that prepare and store batches",
+    )
+    worker_memory_mb: int = Field(
+        2048, ge=256, description="SYNCLINE_WORKER_MEMORY_MB: what one of them may use"
+    )
+    batch_seconds: float = Field(
+        120, gt=0, description="SYNCLINE_BATCH_SECONDS: how long one batch may take"
+    )
+    embedder: str = Field(
+        "wordllama", description="SYNCLINE_EMBEDDER: which model makes the vectors"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="SYNCLINE_LOG_LEVEL"
+    )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """The settings that the environment asks for.
+
+        Raises `ConfigurationError`, naming the variable.
+        """
+        values = {
+            name: environ[variable]
+            for name, variable in _VARIABLES.items()
+            if environ.get(variable)
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            variable = _VARIABLES.get(str(first["loc"][0]), str(first["loc"][0]))
+            raise ConfigurationError(
+                f"{variable}: {first['msg']}", hint=f"Correct or unset {variable}."
+            ) from error
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that give these settings to another process."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return {_VARIABLES[name]: str(value) for name, value in values.items()}
+
+    @property
+    def scratch_dir(self) -> Path:
+        """For files that need not outlive the process."""
+        return Path(tempfile.gettempdir())
