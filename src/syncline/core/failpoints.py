@@ -1,9 +1,11 @@
 """Named places where a test may make the process fail.
 
 `SYNCLINE_FAILPOINTS="batch.before_commit=kill;coordinator.checkpoint:3=raise"` arms them in
-this process and the ones it starts: `kill` ends the process as kill -9 would, `raise` raises
-`OSError`, `pause` stops it (SIGSTOP) until it is continued; `:3` means the third time the place
-is reached. `touch:PATH` creates a file, by which a test sees that the place was reached.
+this process and the ones it starts: `kill` ends the process as kill -9 would, `kill:PID` another
+one, such as the database, `raise` raises `OSError`, `pause` stops the process (SIGSTOP) until it
+is continued; `:3` means the third time the place is reached. `kill-once:PATH` kills the first
+process to get there, of all that share the file; `touch:PATH` creates a file, by which a test
+sees that the place was reached.
 Unarmed, a failpoint costs one dictionary look-up in an empty dictionary.
 """
 
@@ -67,6 +69,14 @@ def hit(place: Failpoint) -> None:
         return
     if action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif action.startswith("kill-once:"):
+        try:
+            Path(action.removeprefix("kill-once:")).open("x").close()
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action.startswith("kill:"):
+        os.kill(int(action.removeprefix("kill:")), signal.SIGKILL)
     elif action == "pause":
         os.kill(os.getpid(), signal.SIGSTOP)
     elif action.startswith("touch:"):

@@ -125,6 +125,10 @@ class HttpTransport(Protocol):
         """GET whose decoded body arrives in pieces; the same errors, also while reading."""
         ...
 
+    def pace(self, url: str, seconds: float) -> None:
+        """Leave at least `seconds` between requests to this URL's host (robots' Crawl-delay)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

@@ -1,0 +1,104 @@
+"""The one file that knows every adapter: it builds them from the settings and wires them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from syncline.connectors.options import parse_options
+from syncline.connectors.registry import Registry
+from syncline.core.clock import SystemClock
+from syncline.core.ports import Clock, Context, Embedder
+from syncline.embedders.catalogue import create, describe
+from syncline.settings import Settings
+from syncline.store.database import Database, connect
+from syncline.store.runs import session_name
+from syncline.sync.opening import ConnectorOpener, LazyTransport
+from syncline.sync.pool import WorkerPool
+from syncline.sync.preparer import Preparer
+from syncline.sync.run import Tools
+from syncline.sync.work import RunContext
+
+__all__ = ["build_tools", "embedder_loader", "open_preparer", "open_transport"]
+
+
+def open_transport(options: Any) -> Any:
+    """The HTTP session for a connection, as an asynchronous context manager."""
+    from syncline.transport.http import HttpSession
+
+    return HttpSession(
+        allow_private_hosts=getattr(options, "allow_private_hosts", ()),
+        user_agent=getattr(options, "user_agent", None),
+        concurrency=getattr(options, "concurrency", 8),
+        delay=getattr(options, "delay", 0.0),
+    )
+
+
+def build_tools(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock | None = None,
+) -> Tools:
+    """Everything a run works with; the database is not open yet."""
+    embedder = describe(settings.embedder)
+    return Tools(
+        database=Database(settings),
+        opener=ConnectorOpener(
+            Registry.from_environment(environ), open_transport, clock or SystemClock()
+        ),
+        pool=WorkerPool(
+            {**environ, **settings.to_environment()},
+            size=settings.workers,
+            batch_seconds=settings.batch_seconds,
+        ),
+        embedder=(embedder.name, embedder.dimension),
+    )
+
+
+async def open_preparer(
+    context: RunContext,
+    settings: Settings,
+    environ: Mapping[str, str],
+    load_embedder: Callable[[], Embedder],
+) -> Preparer:
+    """In a worker process: what prepares one run's batches."""
+    spec = Registry.from_environment(environ).get(context.kind)
+    embedder = describe(settings.embedder)
+    resources = AsyncExitStack()
+    try:
+        connection = await connect(dict(context.database), application=session_name(context.run))
+        resources.push_async_callback(connection.close)
+        connector = None
+        if spec.capabilities.local:
+            options = parse_options(spec, dict(context.options), context.options_version)
+            transport = LazyTransport(open_transport, options)
+            resources.push_async_callback(transport.close)
+            connector = await resources.enter_async_context(
+                spec.open(options, spec.secrets(), Context(http=transport, clock=SystemClock()))
+            )
+        return Preparer(
+            context,
+            connector=connector,
+            capabilities=spec.capabilities,
+            embedder=(embedder.name, embedder.dimension),
+            load_embedder=load_embedder,
+            connection=connection,
+            resources=resources,
+        )
+    except BaseException:
+        await resources.aclose()
+        raise
+
+
+def embedder_loader(settings: Settings) -> Callable[[], Embedder]:
+    """Loads the model at the first call, and keeps it."""
+    loaded: list[Embedder] = []
+
+    def load() -> Embedder:
+        if not loaded:
+            loaded.append(create(settings.embedder))
+        return loaded[0]
+
+    return load

@@ -1,0 +1,1 @@
+"""One folder a source; `registry` knows them by name."""

@@ -1,0 +1,1 @@
+"""Web sites that list their pages in a sitemap."""

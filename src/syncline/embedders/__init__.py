@@ -1,0 +1,1 @@
+"""What turns texts into vectors. `catalogue` names them; each has a module of its own."""

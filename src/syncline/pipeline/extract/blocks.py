@@ -1,0 +1,421 @@
+"""From the HTML of a page's main part to the fixed Markdown dialect.
+
+It reads the parser's own serialisation, which is well formed: lower-case names, quoted
+attributes, `<` and `>` nowhere but around tags. So one regular expression finds the tags,
+and one loop over them is all the traversal there is, however deep they nest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from syncline.pipeline.extract.layout import Layout
+
+__all__ = ["render"]
+
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"<(/?[^\s>]+)([^>]*)>")
+_WINDOW = 4_000_000
+_BREAK = "\x01"
+"""Stands for `<br>` until the white space around it has been collapsed."""
+_DEEPEST_INDENT = 24
+"""In characters. Deeper lists stay at this indent, or their text would be mostly spaces."""
+
+
+def render(html: str) -> str:
+    """The text of serialised HTML in the dialect. Its characters are left as they are."""
+    if "<!--" in html:
+        html = _COMMENT.sub("", html)
+    if _BREAK in html:
+        html = html.replace(_BREAK, "")
+    windows = _windows(html)
+    split = _TAG.split(windows[0])
+    layout = Layout()
+    for window in windows:
+        layout.scan((split if window is windows[0] else _TAG.split(window))[1::3])
+    writer = _Writer(layout)
+    for window in windows:
+        writer.read(split if window is windows[0] else _TAG.split(window))
+    return writer.finish()
+
+
+def _windows(html: str) -> list[str]:
+    """Pieces that begin with a tag; only so much of a large page is in pieces at a time."""
+    windows: list[str] = []
+    start = 0
+    while len(html) - start > _WINDOW:
+        end = html.find("<", start + _WINDOW)
+        if end < 0:
+            break
+        windows.append(html[start:end])
+        start = end
+    windows.append(html[start:])
+    return windows
+
+
+class _Writer:
+    """Collects inline text, and writes a block whenever one ends."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._out: list[str] = []
+        self._inline: list[str] = []
+        self._handlers = _HANDLERS
+        self._indent = ""
+        self._indents: list[str] = []
+        self._marker: str | None = None
+        """Begins the next block's first line, instead of the indent."""
+        self._tight = False
+        """No blank line before the block that takes the marker."""
+        self._lists: list[int | None] = []
+        """Of each open list: the next item's number, 0 for bullets, None if it is layout."""
+        self._tables: list[bool] = []
+        """Of each open table: whether its cells are data."""
+        self._row: list[str] | None = None
+        self._cell: list[str] | None = None
+        self._first_row = True
+        self._heading = 0
+        self._code = 0
+        self._ticked = False
+        self._pre = 0
+        self._after_term = False
+        self._alt = ""
+
+    def read(self, tokens: list[str]) -> None:
+        """Take `text, name, attributes, text, name, …`."""
+        inline = self._inline
+        append = inline.append
+        handlers = self._handlers
+        if tokens[0]:
+            append(tokens[0])
+        for name, attributes, text in zip(tokens[1::3], tokens[2::3], tokens[3::3], strict=True):
+            handle = handlers.get(name)
+            if handle is not None:
+                handle(self, attributes)
+                handlers = self._handlers
+            # Space before a block's first word is nothing, except in code.
+            if text and (inline or not text.isspace() or handlers is _HANDLERS_IN_PRE):
+                append(text)
+
+    def finish(self) -> str:
+        if self._pre:
+            self._pre = 1
+            self.close_pre("")
+        self.flush()
+        return "".join(self._out).lstrip("\n")
+
+    # Blocks
+
+    def block(self, attributes: str) -> None:
+        """Any tag at which a line ends."""
+        if self._heading:
+            self._inline.append(" ")
+        elif self._inline:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the collected text as a paragraph, or into the cell that is open."""
+        inline = self._inline
+        if self._ticked:
+            self._close_tick()
+        text = _unescaped("".join(inline))
+        inline.clear()
+        if _BREAK in text:
+            for paragraph in _BREAKS.split(text):
+                lines = (" ".join(line.split()) for line in paragraph.split(_BREAK))
+                self._paragraph("\n".join(line for line in lines if line))
+            return
+        self._paragraph(" ".join(text.split()))
+
+    def _paragraph(self, text: str) -> None:
+        if self._alt:
+            text, self._alt = text or self._alt, ""
+        if not text:
+            return
+        if self._cell is not None:
+            self._cell.append(text)
+        else:
+            self._emit(f"\\{text}" if _STRUCTURAL.match(text) else text)
+
+    def _emit(self, text: str) -> None:
+        marker, self._marker = self._marker, None
+        self._after_term = False
+        if "\n" in text and self._indent:
+            text = text.replace("\n", "\n" + self._indent)
+        if marker is None:
+            self._out += ("\n\n", self._indent, text)
+        else:
+            self._out += ("\n" if self._tight else "\n\n", marker, text)
+
+    def _push(self, more: str) -> None:
+        self._indents.append(self._indent)
+        if len(self._indent) < _DEEPEST_INDENT:
+            self._indent += more
+
+    def _pop(self) -> None:
+        if self._indents:
+            self._indent = self._indents.pop()
+
+    # Headings
+
+    def open_heading(self, level: int) -> None:
+        self.block("")
+        self._heading = level
+
+    def close_heading(self, attributes: str) -> None:
+        level, self._heading = self._heading, 0
+        text = _unescaped("".join(self._inline)).replace(_BREAK, " ")
+        self._inline.clear()
+        self._alt = ""
+        text = " ".join(text.split()).rstrip("¶").rstrip()
+        if not text:
+            return
+        if self._cell is not None or self._indent or not level:
+            self._paragraph(text)
+        else:
+            self._marker = None
+            self._emit(f"{'#' * level} {text}")
+
+    # Lists and definitions
+
+    def open_list(self, attributes: str, first: int) -> None:
+        self.block("")
+        self._lists.append(None if self._layout.next_list() else first)
+        # A list begins after a blank line, unless it stands within an item.
+        self._tight = sum(1 for each in self._lists[-3:] if each is not None) > 1
+
+    def open_ordered(self, attributes: str) -> None:
+        start = _START.search(attributes)
+        self.open_list("", int(start[1]) if start else 1)
+
+    def close_list(self, attributes: str) -> None:
+        self.block("")
+        if self._lists:
+            self._lists.pop()
+        self._tight = True
+
+    def open_item(self, attributes: str) -> None:
+        self.block("")
+        number = self._lists[-1] if self._lists else 0
+        if number is None:
+            self._push("")
+            return
+        sign = f"{number}. " if number else "- "
+        if number:
+            self._lists[-1] = number + 1
+        self._marker = self._indent + sign
+        self._push(" " * len(sign))
+
+    def close_item(self, attributes: str) -> None:
+        self.block("")
+        if self._marker is None:
+            self._tight = True
+        self._marker = None
+        self._pop()
+
+    def open_term(self, attributes: str) -> None:
+        after_term = self._after_term
+        self.block("")
+        if after_term and self._cell is None:
+            self._marker, self._tight = self._indent, True
+
+    def close_term(self, attributes: str) -> None:
+        self.block("")
+        self._after_term = True
+
+    def open_definition(self, attributes: str) -> None:
+        after_term = self._after_term
+        self.block("")
+        if after_term and self._cell is None:
+            self._marker, self._tight = self._indent + ": ", True
+
+    def close_definition(self, attributes: str) -> None:
+        self.block("")
+        self._marker = None
+
+    def open_quote(self, attributes: str) -> None:
+        self.block("")
+        if self._marker is not None:
+            self._marker += "> "
+        self._push("> ")
+
+    def close_quote(self, attributes: str) -> None:
+        self.block("")
+        self._pop()
+
+    # Tables
+
+    def open_table(self, attributes: str) -> None:
+        self.block("")
+        self._tables.append(not self._layout.next_table())
+        self._first_row = True
+
+    def close_table(self, attributes: str) -> None:
+        self.close_row("")
+        if self._tables:
+            self._tables.pop()
+
+    def open_row(self, attributes: str) -> None:
+        self.block("")
+        self._row = [] if self._tables and self._tables[-1] else None
+
+    def close_row(self, attributes: str) -> None:
+        self.close_cell("")
+        row, self._row = self._row, None
+        if row and any(row):
+            self._marker, self._tight = None if self._first_row else self._indent, True
+            self._emit("| " + " | ".join(row) + " |")
+            self._first_row = False
+
+    def open_cell(self, attributes: str) -> None:
+        self.block("")
+        if self._row is not None:
+            self._cell = []
+
+    def close_cell(self, attributes: str) -> None:
+        self.block("")
+        cell, self._cell = self._cell, None
+        if cell is not None and self._row is not None:
+            self._row.append(" ".join(cell).replace("\n", " ").replace("|", "\\|"))
+
+    # Code
+
+    def open_code(self, attributes: str) -> None:
+        self._code += 1
+        if self._code == 1 and not self._heading:
+            self._inline.append("`")
+            self._ticked = True
+
+    def close_code(self, attributes: str) -> None:
+        self._code = max(0, self._code - 1)
+        if not self._code and self._ticked:
+            self._close_tick()
+
+    def _close_tick(self) -> None:
+        self._ticked = False
+        if self._inline and self._inline[-1] == "`":
+            self._inline.pop()
+        else:
+            self._inline.append("`")
+
+    def open_pre(self, attributes: str) -> None:
+        if not self._pre:
+            self.block("")
+            self._handlers = _HANDLERS_IN_PRE
+        self._pre += 1
+
+    def line_in_pre(self, attributes: str) -> None:
+        if self._inline and not self._inline[-1].endswith("\n"):
+            self._inline.append("\n")
+
+    def break_in_pre(self, attributes: str) -> None:
+        self._inline.append("\n")
+
+    def close_pre(self, attributes: str) -> None:
+        self._pre -= 1
+        if self._pre > 0:
+            return
+        self._pre = 0
+        self._handlers = _HANDLERS
+        code = _unescaped("".join(self._inline))
+        self._inline.clear()
+        code = _BLANK_START.sub("", code).rstrip()
+        if not code:
+            return
+        if self._cell is not None or self._heading:
+            self._inline.append(" ".join(code.split()))
+            return
+        longest = max((len(run) for run in _TICKS.findall(code)), default=0)
+        fence = "`" * max(3, longest + 1)
+        self._marker = None
+        self._emit(f"{fence}\n{code}\n{fence}")
+
+    # Inline
+
+    def line_break(self, attributes: str) -> None:
+        self._inline.append(_BREAK)
+
+    def quotation_mark(self, attributes: str) -> None:
+        self._inline.append('"')
+
+    def image(self, attributes: str) -> None:
+        """An image's words count only where nothing else says what is there."""
+        alt = _ALT.search(attributes)
+        if alt and alt[1].count(" ") >= 3:
+            self._alt = " ".join(_unescaped(alt[1].replace("&quot;", '"')).split())
+
+
+_BREAKS = re.compile(rf"{_BREAK}\s*{_BREAK}[\s{_BREAK}]*")
+_STRUCTURAL = re.compile(r"#{1,6} |```")
+_START = re.compile(r' start="(\d{1,6})"')
+_ALT = re.compile(r' alt="([^"]+)"')
+_BLANK_START = re.compile(r"\A(?:[ \t]*\n)+")
+_TICKS = re.compile(r"`{3,}")
+
+
+def _unescaped(text: str) -> str:
+    """The serialisation escapes these four, and nothing else."""
+    if "&" not in text:
+        return text
+    return (
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&")
+    )
+
+
+_Handler = Callable[[_Writer, str], None]
+_BLOCKS = """
+    address article aside body caption center details dialog dir div dl dt fieldset figcaption
+    figure footer form frame frameset header hgroup hr html legend main menu nav noframes
+    optgroup p search section summary tbody tfoot thead
+""".split()  # noqa: SIM905  (a list of names reads better as text)
+
+
+def _both(names: Iterable[str], handler: _Handler) -> dict[str, _Handler]:
+    """For opening and closing tags alike."""
+    return {tag: handler for name in names for tag in (name, "/" + name)}
+
+
+def _heading(level: int) -> dict[str, _Handler]:
+    return {
+        f"h{level}": lambda writer, attributes: writer.open_heading(level),
+        f"/h{level}": _Writer.close_heading,
+    }
+
+
+_HANDLERS: dict[str, _Handler] = {
+    **_both(_BLOCKS, _Writer.block),
+    **{tag: handler for level in range(1, 7) for tag, handler in _heading(level).items()},
+    "dt": _Writer.open_term,
+    "/dt": _Writer.close_term,
+    "dd": _Writer.open_definition,
+    "/dd": _Writer.close_definition,
+    "ul": lambda writer, attributes: writer.open_list(attributes, 0),
+    "/ul": _Writer.close_list,
+    "ol": _Writer.open_ordered,
+    "/ol": _Writer.close_list,
+    "li": _Writer.open_item,
+    "/li": _Writer.close_item,
+    "blockquote": _Writer.open_quote,
+    "/blockquote": _Writer.close_quote,
+    "table": _Writer.open_table,
+    "/table": _Writer.close_table,
+    "tr": _Writer.open_row,
+    "/tr": _Writer.close_row,
+    "td": _Writer.open_cell,
+    "/td": _Writer.close_cell,
+    "th": _Writer.open_cell,
+    "/th": _Writer.close_cell,
+    **dict.fromkeys(("code", "tt", "kbd", "samp"), _Writer.open_code),
+    **dict.fromkeys(("/code", "/tt", "/kbd", "/samp"), _Writer.close_code),
+    **dict.fromkeys(("pre", "listing", "xmp"), _Writer.open_pre),
+    "br": _Writer.line_break,
+    **_both(("q",), _Writer.quotation_mark),
+    "img": _Writer.image,
+}
+_HANDLERS_IN_PRE: dict[str, _Handler] = {
+    **_both((*_BLOCKS, "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"), _Writer.line_in_pre),
+    **dict.fromkeys(("pre", "listing", "xmp"), _Writer.open_pre),
+    **dict.fromkeys(("/pre", "/listing", "/xmp"), _Writer.close_pre),
+    "br": _Writer.break_in_pre,
+}

@@ -1,0 +1,94 @@
+"""What stands in an article but is the site's: menus, teasers, sharing, advertising."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from selectolax.lexbor import LexborNode
+
+__all__ = ["is_clutter_line", "remove_clutter", "remove_link_lists"]
+
+_WORDS = """
+    ad ads advert\\w* adsense also-?(?:like|read) author-?(?:bio|box|card|info) banner breadcrumbs?
+    byline caption comments? consent cookies? copyright credits? dateline disclaimer disqus donate
+    feedback footer foot gallery gdpr hidden inline-related jump-?links? kicker login masthead menu
+    meta metadata modal more-?(?:from|on|news|stories) most-?(?:popular|read) nav navbar navigation
+    newsletter outbrain overlay pager pagination poll popular popup print-only promo\\w* quiz rating
+    read-?more recommend\\w* related respond screen-reader-text share sharedaddy sharing side-?bar
+    sign-?up skip-?link skip-nav slideshow social sponsor\\w* sr-only story-?links subscribe
+    subscription taboola tags? tag-list teaser timestamp toc toolbar tooltip trending
+    visually-hidden widget wp-caption
+""".split()  # noqa: SIM905  (a list of words reads better as text)
+_NAMED = re.compile(rf"(?:^|[\s_-])(?:{'|'.join(_WORDS)})(?:$|[\s_-])", re.IGNORECASE)
+_ROLES = frozenset(
+    {"navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alert"}
+)
+_NEVER = frozenset({"body", "html", "main", "article", "form"})
+"""Whole pages stand in these, whatever they are called."""
+
+
+def remove_clutter(body: LexborNode) -> None:
+    """Take away what calls itself clutter. Nothing that holds much of the page's text."""
+    size = len(body.text()) or 1
+    paragraphs = sum(len(node.text()) for node in body.css("p"))
+    removed: set[int] = set()
+    for node in body.css("[class],[id],[role],[hidden],[aria-hidden=true],[style],figure"):
+        if node.tag in _NEVER or not _is_clutter(node) or node.parent is None:
+            continue
+        if len(node.text()) >= 0.25 * size:
+            continue
+        if paragraphs and sum(len(p.text()) for p in node.css("p")) >= 0.3 * paragraphs:
+            continue
+        removed.add(node.mem_id)
+        node.decompose()
+
+
+def _is_clutter(node: LexborNode) -> bool:
+    attributes = node.attributes
+    if node.tag == "figure" and node.css_first("pre,table") is None:
+        return True
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
+    if attributes.get("role") in _ROLES:
+        return True
+    if "display:none" in (attributes.get("style") or "").replace(" ", ""):
+        return True
+    return _names_clutter(f"{attributes.get('class') or ''} {attributes.get('id') or ''}")
+
+
+@lru_cache(maxsize=20_000)
+def _names_clutter(names: str) -> bool:
+    return len(names) < 1000 and _NAMED.search(names) is not None
+
+
+def remove_link_lists(part: LexborNode) -> None:
+    """Take away short blocks that are mostly links: teasers between the paragraphs."""
+    for node in part.css("ul,ol,p,div,table"):
+        if node.mem_id == part.mem_id:
+            continue
+        length = len(node.text().strip())
+        if not 0 < length < 600:
+            continue
+        linked = sum(len(link.text()) for link in node.css("a")) / length
+        if linked > 0.6 and (node.tag != "p" or length < 140):
+            node.decompose()
+
+
+_LINE = re.compile(
+    r"""advertisement | \d*\ ?comments? | print | e-?mail | share(?:\ this)? | tweet | facebook
+    | twitter | getty\ images | loading\.* | all\ rights\ reserved.* | related:?
+    | related\ (?:articles?|stories):?
+    | (?:(?:read|see)\ also|also\ read|read\ more|follow\ us|click\ here|continue\ reading
+        |story\ continues|filed\ under|posted\ (?:in|on|by)|follow\ @?\w+\ on)\b.{0,120}
+    | (?:sign\ up|subscribe)\b.{0,180}
+    | (?:©|copyright\b).{0,200}
+    | (?:photo(?:graph)?|image):.{0,150}
+    | (?:last\ updated|updated:|published:?)\ .{0,60}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def is_clutter_line(line: str) -> bool:
+    """Whether a line by itself is the site's and not the article's."""
+    return len(line) < 240 and _LINE.fullmatch(line) is not None

@@ -1,0 +1,185 @@
+"""Which part of an HTML page is its text, and which is the site around it.
+
+Pages of known documentation generators say so themselves. Elsewhere the clutter that
+names itself is taken away, and paragraphs vote for the element they stand in, by their
+length and by how little of them is links; a page's own mark (`main`, `article`) is
+believed where it holds most of the paragraphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from syncline.pipeline.extract.clutter import remove_clutter, remove_link_lists
+from syncline.pipeline.extract.head import is_documentation
+
+__all__ = ["MainPart", "find_main_part", "whole_page"]
+
+
+@dataclass(frozen=True, slots=True)
+class MainPart:
+    """The chosen part."""
+
+    html: str
+    """As the parser serialises it."""
+    kind: Literal["documentation", "article", "page"]
+    """How sure it is: a generator's own mark; chosen by votes, with single lines of the
+    site's still between its paragraphs; or everything there is."""
+
+
+_LARGEST_SCORED = 3_000_000
+"""Characters. Counting every element's text takes their number times the depth."""
+_MARKED = "main,[role=main],article,[itemprop=articleBody],#content,#header"
+_DOCUMENTATION_FRAME = (
+    "nav,footer,a.headerlink,.navheader,.navfooter,a.anchor,.anchor-link,.hash-link,.linenos,"
+    ".lineno,.linenodiv,.gutter,.topNav,.bottomNav,.subNav,.breadcrumbs,.theme-doc-toc-mobile,"
+    ".theme-edit-this-page,.pagination-nav,.edit-this-page,.sphinxsidebar,.prev-next-area,"
+    ".rst-breadcrumbs-buttons,.md-source-file,.copybtn,#toc,.skip-nav,[hidden]"
+)
+
+
+def find_main_part(tree: LexborHTMLParser, generator: str) -> MainPart:
+    """The part of the page that is its text. The tree is changed on the way."""
+    body = tree.body
+    if body is None:
+        return MainPart("", "page")
+    marked = _Marked(body)
+    part = marked.of_documentation(generator)
+    if part:
+        for root in part:
+            for node in root.css(_DOCUMENTATION_FRAME):
+                if node.tag not in ("body", "main"):
+                    node.decompose()
+        return MainPart(_html(part), "documentation")
+    if len(body.text()) > _LARGEST_SCORED:
+        return MainPart(_html([marked.main or body]), "page")
+    tree.strip_tags(["nav", "footer", "aside", "dialog", "menu"])
+    remove_clutter(body)
+    chosen = _believed(body, _Marked(body)) or _elected(body)
+    remove_link_lists(chosen)
+    return MainPart(_html([chosen]), "article")
+
+
+def whole_page(tree: LexborHTMLParser) -> MainPart:
+    """All of the page but what frames every page of its site."""
+    tree.strip_tags(["nav", "footer"])
+    return MainPart(_html([tree.body]) if tree.body is not None else "", "page")
+
+
+class _Marked:
+    """The elements that pages mark their main part with."""
+
+    def __init__(self, body: LexborNode) -> None:
+        self.body = body
+        self.main: LexborNode | None = None
+        self.articles: list[LexborNode] = []
+        self.article_body: LexborNode | None = None
+        self.by_id: dict[str, LexborNode] = {}
+        self.sphinx_body: LexborNode | None = None
+        for node in body.css(_MARKED):
+            attributes = node.attributes
+            role, tag = attributes.get("role"), node.tag
+            if name := attributes.get("id"):
+                self.by_id.setdefault(name, node)
+            if attributes.get("itemprop") == "articleBody":
+                self.article_body = self.article_body or node
+            if tag == "main" or role == "main":
+                self.main = self.main or node
+                if "body" in (attributes.get("class") or "").split():
+                    self.sphinx_body = node
+            elif tag == "article":
+                self.articles.append(node)
+
+    def of_documentation(self, generator: str) -> list[LexborNode]:
+        """The main part of a generator's page; empty for all others."""
+        if self.sphinx_body is not None:
+            return [self.sphinx_body]
+        if self.body.attributes.get("id") == "docContent":
+            return [self.body]
+        if not is_documentation(generator):
+            return []
+        if "asciidoc" in generator and "content" in self.by_id:
+            # The title, and a manual page's name line, stand in the header.
+            parts = (self.by_id.get("header"), self.by_id["content"])
+            return [part for part in parts if part is not None]
+        article = self.articles[0] if len(self.articles) == 1 else None
+        return [self.article_body or article or self.main or self.body]
+
+
+def _believed(body: LexborNode, marked: _Marked) -> LexborNode | None:
+    """The page's own mark, if most of its paragraphs stand there."""
+    total = _paragraph_text([body])
+    if not total:
+        return None
+    candidates = [marked.article_body, *marked.articles[:1], marked.main]
+    if len(marked.articles) > 1:
+        candidates = [marked.article_body, marked.main]
+    for candidate in candidates:
+        if candidate is not None and _paragraph_text([candidate]) >= 0.7 * total:
+            return candidate
+    return None
+
+
+def _elected(body: LexborNode) -> LexborNode:
+    """The element that the paragraphs vote for: their parents, and less the further up."""
+    votes: dict[int, float] = {}
+    nodes: dict[int, LexborNode] = {}
+    for node in body.css("p,pre,blockquote,td,li,div"):
+        weight, start = _ballot(node)
+        above: LexborNode | None = start
+        for share in (1.0, 0.6, 0.36):
+            if not weight or above is None or above.tag in ("html", "-document"):
+                break
+            key = above.mem_id
+            votes[key] = votes.get(key, 0.0) + weight * share
+            nodes[key] = above
+            above = above.parent
+    if not votes:
+        return body
+    chosen = nodes[max(votes, key=lambda key: (votes[key], -key))]
+    return _widened(chosen)
+
+
+def _ballot(node: LexborNode) -> tuple[float, LexborNode | None]:
+    """How much a paragraph's vote weighs, and the element it is for."""
+    container = node.tag in ("div", "td")
+    text = node.text(deep=not container).strip()
+    length = len(text)
+    if length < (60 if container else 80 if node.tag == "li" else 25):
+        return 0.0, None
+    linked = sum(len(link.text()) for link in node.css("a")) / length
+    if linked > 0.5:
+        return 0.0, None
+    weight = (1 + text.count(",") + min(length / 100, 6)) * (1 - linked)
+    if node.tag in ("blockquote", "li", "td"):
+        weight *= 0.4
+    # Text that stands in a container without paragraphs is that container's.
+    return weight, node if container and length >= 220 else node.parent
+
+
+def _widened(chosen: LexborNode) -> LexborNode:
+    """The elected element, or one around it, if an article is spread over its siblings."""
+    held = _paragraph_text([chosen])
+    above = chosen.parent
+    while held and above is not None and above.tag not in ("body", "html", "-document"):
+        more = _paragraph_text([above])
+        if more > 3 * held:
+            break
+        if more > 1.45 * held and len(above.css("article")) < 3:
+            linked = sum(len(link.text()) for link in above.css("p a"))
+            if linked < 0.35 * more:
+                chosen, held = above, more
+        above = above.parent
+    return chosen
+
+
+def _paragraph_text(nodes: Iterable[LexborNode]) -> int:
+    return sum(len(paragraph.text()) for node in nodes for paragraph in node.css("p"))
+
+
+def _html(nodes: Sequence[LexborNode]) -> str:
+    return "".join(node.html or "" for node in nodes)

@@ -1,0 +1,1 @@
+"""What keeps other people's data in its place."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the schema, the bundled server, and one file of SQL a noun."""

@@ -1,0 +1,184 @@
+"""Connections: a workspace's configured connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from syncline.core.errors import NotHere, UsageError
+from syncline.core.model import ConnectionId, Json, WorkspaceId
+from syncline.store.database import Connection
+
+__all__ = [
+    "ConnectionRow",
+    "add_connection",
+    "change_connection",
+    "connection_by_source",
+    "find_connection",
+    "list_connections",
+    "remove_connection",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    workspace_id: WorkspaceId
+    id: ConnectionId
+    kind: str
+    name: str
+    source: str
+    """What a person typed, made canonical: a path or a URL."""
+    options: Mapping[str, Json]
+    options_version: int
+    filter: Mapping[str, Json]
+    keep_deleted: bool
+    guard_fraction: float
+    guard_minimum: int
+    recheck_seconds: int
+    created_at: datetime
+
+
+_COLUMNS = (
+    "workspace_id, id, kind, name, source, options, options_version, filter, keep_deleted,"
+    " guard_fraction, guard_minimum, recheck_seconds, created_at"
+)
+
+
+async def add_connection(
+    db: Connection,
+    workspace: WorkspaceId,
+    *,
+    kind: str,
+    name: str,
+    source: str,
+    options: Mapping[str, Json],
+    options_version: int,
+) -> ConnectionRow:
+    """Make a connection. Raises `UsageError` if the name is taken."""
+    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        try:
+            await cursor.execute(
+                "INSERT INTO connections"
+                " (workspace_id, kind, name, source, options, options_version)"
+                f" VALUES (%s, %s, %s, %s, %s, %s) RETURNING {_COLUMNS}",
+                (workspace, kind, name, source, Jsonb(dict(options)), options_version),
+            )
+        except psycopg.errors.UniqueViolation as error:
+            raise UsageError(
+                f"There is already a connection named {name!r}.", hint="Choose another --name."
+            ) from error
+        row = await cursor.fetchone()
+        assert row is not None
+        return row
+
+
+async def change_connection(
+    db: Connection,
+    workspace: WorkspaceId,
+    connection: ConnectionId,
+    *,
+    options: Mapping[str, Json] | None = None,
+    options_version: int | None = None,
+    filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
+    keep_deleted: bool | None = None,
+    guard_fraction: float | None = None,
+    guard_minimum: int | None = None,
+    recheck_seconds: int | None = None,
+) -> ConnectionRow:
+    """Change what is given, leave the rest."""
+    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        await cursor.execute(
+            "UPDATE connections SET options = coalesce(%(options)s, options),"
+            " options_version = coalesce(%(options_version)s, options_version),"
+            " filter = coalesce(%(filter)s, filter),"
+            " keep_deleted = coalesce(%(keep_deleted)s, keep_deleted),"
+            " guard_fraction = coalesce(%(guard_fraction)s, guard_fraction),"
+            " guard_minimum = coalesce(%(guard_minimum)s, guard_minimum),"
+            " recheck_seconds = coalesce(%(recheck_seconds)s, recheck_seconds)"
+            f" WHERE workspace_id = %(workspace)s AND id = %(id)s RETURNING {_COLUMNS}",
+            {
+                "workspace": workspace,
+                "id": connection,
+                "options": None if options is None else Jsonb(dict(options)),
+                "options_version": options_version,
+                "filter": None if filter is None else Jsonb(dict(filter)),
+                "keep_deleted": keep_deleted,
+                "guard_fraction": guard_fraction,
+                "guard_minimum": guard_minimum,
+                "recheck_seconds": recheck_seconds,
+            },
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        raise NotHere(f"There is no connection {connection} any more.")
+    return row
+
+
+async def find_connection(db: Connection, workspace: WorkspaceId, name: str) -> ConnectionRow:
+    """The connection of this name or id. Raises `NotHere`, naming the ones there are."""
+    for row in await list_connections(db, workspace):
+        if name in (row.name, str(row.id)):
+            return row
+    names = [row.name for row in await list_connections(db, workspace)]
+    raise NotHere(
+        f"There is no connection {name!r} in this workspace.",
+        hint=f"There are: {', '.join(names)}." if names else "Make one with `syncline sync`.",
+    )
+
+
+async def connection_by_source(
+    db: Connection, workspace: WorkspaceId, kind: str, source: str
+) -> ConnectionRow | None:
+    """The oldest connection to this source."""
+    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        await cursor.execute(
+            f"SELECT {_COLUMNS} FROM connections"
+            " WHERE workspace_id = %s AND source = %s AND kind = %s ORDER BY id LIMIT 1",
+            (workspace, source, kind),
+        )
+        return await cursor.fetchone()
+
+
+async def list_connections(db: Connection, workspace: WorkspaceId) -> list[ConnectionRow]:
+    """All of a workspace's, by name."""
+    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        await cursor.execute(
+            f"SELECT {_COLUMNS} FROM connections WHERE workspace_id = %s ORDER BY name",
+            (workspace,),
+        )
+        return await cursor.fetchall()
+
+
+async def remove_connection(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId
+) -> int:
+    """Remove a connection with its manifest, runs and documents; tell how many documents.
+
+    The contents that only these documents pointed to are left to the collector.
+    """
+    async with db.transaction():
+        # A run that holds the row's key lock finishes its batch first and then finds no run.
+        await db.execute(
+            "SELECT 1 FROM connections WHERE workspace_id = %s AND id = %s FOR UPDATE",
+            (workspace, connection),
+        )
+        await db.execute(
+            "INSERT INTO orphan_candidates (workspace_id, content_id)"
+            " SELECT DISTINCT workspace_id, content_id FROM documents"
+            " WHERE workspace_id = %s AND connection_id = %s",
+            (workspace, connection),
+        )
+        found = await db.execute(
+            "DELETE FROM documents WHERE workspace_id = %s AND connection_id = %s",
+            (workspace, connection),
+        )
+        removed = found.rowcount
+        await db.execute(
+            "DELETE FROM connections WHERE workspace_id = %s AND id = %s", (workspace, connection)
+        )
+    return removed

@@ -1,0 +1,166 @@
+"""Reaching the database: the bundled server, or the one that DATABASE_URL names."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from syncline.core.errors import ConfigurationError, DatabaseUnavailable, SchemaMismatch
+from syncline.settings import Settings
+from syncline.store.embedded import EmbeddedServer
+from syncline.store.migrations import HEAD, REVISIONS
+from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date
+
+__all__ = ["Connection", "Database", "connect"]
+
+Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+
+_SESSION = "-c jit=off -c lock_timeout=10s -c statement_timeout=0"
+
+
+async def connect(parameters: dict[str, str], *, application: str) -> Connection:
+    """A connection as the application's role, in autocommit: transactions are explicit.
+
+    `parameters` come from `Database.parameters`, perhaps in another process.
+    Raises `DatabaseUnavailable`.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(
+            make_conninfo(**parameters, application_name=application),
+            autocommit=True,
+            prepare_threshold=1,
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"The database cannot be reached: {str(error).strip().splitlines()[-1]}",
+            hint="`syncline doctor` looks for the cause.",
+        ) from error
+
+
+class Database:
+    """An open database whose schema is up to date. An asynchronous context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server = None if settings.database_url else EmbeddedServer(settings)
+        self._parameters: dict[str, str] = {}
+        self._spare: list[Connection] = []
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What another process needs to `connect` to the same database. Holds the password."""
+        return self._parameters
+
+    @property
+    def server(self) -> EmbeddedServer | None:
+        """The bundled server, where it is the one in use."""
+        return self._server
+
+    async def open(self) -> Self:
+        """Start the bundled server if need be, and bring the schema up to date.
+
+        Raises `DatabaseUnavailable` or `SchemaMismatch`.
+        """
+        try:
+            if self._server is not None:
+                address = await self._server.acquire()
+                owner, app = address.parameters("owner"), address.parameters("app")
+            else:
+                owner = app = _external_parameters(self._settings.database_url or "")
+                app = app | {"options": f"{app.get('options', '')} -c role={APP_ROLE}".strip()}
+            self._parameters = app | {
+                "options": f"{app.get('options', '')} {_SESSION}"
+                f" -c search_path={SCHEMA},public".strip()
+            }
+            await self._check_schema(owner)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def _check_schema(self, owner: dict[str, str]) -> None:
+        """One SELECT in the ordinary case."""
+        try:
+            first = await connect(self._parameters, application="syncline")
+        except DatabaseUnavailable:
+            if self._server is not None:
+                raise
+            # The role that we would be may not exist before the first upgrade.
+            await bring_up_to_date(owner)
+            first = await connect(self._parameters, application="syncline")
+        self._spare.append(first)
+        found = await self._revision(first)
+        if found is None or (found != HEAD and found in REVISIONS):
+            await bring_up_to_date(owner)
+            found = await self._revision(first)
+        if found != HEAD:
+            raise SchemaMismatch(
+                f"The database's schema ({found}) is newer than this Syncline knows ({HEAD}).",
+                hint="Upgrade Syncline on this machine, or point it to another database.",
+            )
+
+    @staticmethod
+    async def _revision(connection: Connection) -> str | None:
+        try:
+            found = await connection.execute(
+                "SELECT version_num, (SELECT extnamespace::regnamespace::text FROM pg_extension"
+                " WHERE extname = 'vector') FROM syncline.alembic_version"
+            )
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None
+        except psycopg.errors.InsufficientPrivilege:
+            return None
+        row = await found.fetchone()
+        return None if row is None else str(row[0])
+
+    async def connect(self, *, application: str = "syncline") -> Connection:
+        """A connection of the caller's own; the caller closes it."""
+        return await connect(self._parameters, application=application)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection. A broken one is not given to the next borrower."""
+        connection = self._spare.pop() if self._spare else await self.connect()
+        try:
+            yield connection
+        finally:
+            if connection.closed or connection.info.transaction_status:
+                await connection.close()
+            else:
+                self._spare.append(connection)
+
+    async def close(self) -> None:
+        """Close what was borrowed and returned, and leave the bundled server."""
+        spare, self._spare = self._spare, []
+        for connection in spare:
+            await connection.close()
+        if self._server is not None:
+            await asyncio.shield(self._server.release())
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _external_parameters(url: str) -> dict[str, str]:
+    try:
+        parameters = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            "DATABASE_URL is not a PostgreSQL address.",
+            hint="It looks like postgresql://user:password@host:5432/database.",
+        ) from error
+    return {name: str(value) for name, value in parameters.items() if value is not None}

@@ -1,0 +1,241 @@
+-- The first tables, as they were then. Never edit this file.
+
+CREATE TABLE workspaces (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name        text NOT NULL UNIQUE CHECK (name <> ''),
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE connections (
+    workspace_id     bigint NOT NULL REFERENCES workspaces ON DELETE CASCADE,
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    kind             text NOT NULL,
+    name             text NOT NULL CHECK (name <> ''),
+    source           text NOT NULL,
+    options          jsonb NOT NULL,
+    options_version  integer NOT NULL,
+    filter           jsonb NOT NULL DEFAULT '{}',
+    keep_deleted     boolean NOT NULL DEFAULT false,
+    guard_fraction   real NOT NULL DEFAULT 0.3,
+    guard_minimum    integer NOT NULL DEFAULT 3,
+    recheck_seconds  integer NOT NULL DEFAULT 86400,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, id),
+    UNIQUE (workspace_id, name)
+);
+CREATE INDEX connections_source ON connections (workspace_id, source);
+
+-- One pass over a connection. The row is the run's right to write: see runs.py.
+CREATE TABLE runs (
+    workspace_id   bigint NOT NULL,
+    id             bigint GENERATED ALWAYS AS IDENTITY,
+    connection_id  bigint NOT NULL,
+    lane           text NOT NULL CHECK (lane IN ('changes', 'reconcile')),
+    mode           text NOT NULL,
+    state          text NOT NULL CHECK (state IN ('running', 'done', 'failed', 'interrupted')),
+    epoch          integer NOT NULL DEFAULT 1,
+    owner          text NOT NULL,
+    lease_until    timestamptz NOT NULL,
+    started_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ended_at       timestamptz,
+    error          jsonb,
+    counts         jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (workspace_id, id),
+    FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX runs_one_per_lane ON runs (workspace_id, connection_id, lane)
+    WHERE state = 'running';
+CREATE INDEX runs_of_connection ON runs (workspace_id, connection_id, id DESC);
+
+-- A committed batch. Its number makes sending it again harmless.
+CREATE TABLE run_batches (
+    workspace_id  bigint NOT NULL,
+    run_id        bigint NOT NULL,
+    seq           integer NOT NULL,
+    result        jsonb NOT NULL,
+    PRIMARY KEY (workspace_id, run_id, seq),
+    FOREIGN KEY (workspace_id, run_id) REFERENCES runs ON DELETE CASCADE
+);
+
+-- What a run has seen listed; emptied when the run is closed.
+CREATE TABLE run_seen (
+    workspace_id  bigint NOT NULL,
+    run_id        bigint NOT NULL,
+    entry_key     bytea NOT NULL,
+    PRIMARY KEY (workspace_id, run_id, entry_key)
+);
+
+-- What a person may want to read about a run: one line for each thing out of the ordinary.
+CREATE TABLE run_items (
+    workspace_id  bigint NOT NULL,
+    run_id        bigint NOT NULL,
+    n             bigint GENERATED ALWAYS AS IDENTITY,
+    kind          text NOT NULL,
+    entry_id      text,
+    reason        text NOT NULL,
+    detail        jsonb,
+    PRIMARY KEY (workspace_id, run_id, n),
+    FOREIGN KEY (workspace_id, run_id) REFERENCES runs ON DELETE CASCADE
+);
+
+CREATE TABLE cursors (
+    workspace_id   bigint NOT NULL,
+    connection_id  bigint NOT NULL,
+    partition      text NOT NULL,
+    version        integer NOT NULL,
+    value          jsonb NOT NULL,
+    run_id         bigint NOT NULL,
+    stored_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, connection_id, partition),
+    FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
+);
+
+-- Every entry of a connection, as we know it.
+CREATE TABLE manifest (
+    workspace_id     bigint NOT NULL,
+    connection_id    bigint NOT NULL,
+    entry_key        bytea NOT NULL,
+    entry_id         text NOT NULL,
+    partition        text NOT NULL,
+    parent           text,
+    locator          jsonb NOT NULL,
+    state            text NOT NULL
+                     CHECK (state IN ('stored', 'filtered', 'alias', 'absent', 'failed', 'gone')),
+    reason           text,
+    alias_of         text,
+    alias_key        bytea,
+    version          text,
+    validators       jsonb NOT NULL DEFAULT '{}',
+    checked_at       timestamptz NOT NULL DEFAULT now(),
+    fingerprint      bytea,
+    content_hash     bytea,
+    attributes_hash  bytea,
+    revision         bigint NOT NULL DEFAULT 1,
+    failures         integer NOT NULL DEFAULT 0,
+    failure          jsonb,
+    gone             text CHECK (gone IN ('pending', 'held', 'kept')),
+    gone_reason      text,
+    gone_since       timestamptz,
+    created_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    written_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (workspace_id, connection_id, entry_key),
+    FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
+) WITH (fillfactor = 85);
+CREATE INDEX manifest_failing ON manifest (workspace_id, connection_id) WHERE failures > 0;
+CREATE INDEX manifest_gone ON manifest (workspace_id, connection_id, gone) WHERE gone IS NOT NULL;
+
+-- What came from a source that is dear to ask again, compressed with zlib.
+CREATE TABLE originals (
+    workspace_id   bigint NOT NULL,
+    connection_id  bigint NOT NULL,
+    entry_key      bytea NOT NULL,
+    envelope       jsonb NOT NULL,
+    data           bytea NOT NULL,
+    PRIMARY KEY (workspace_id, connection_id, entry_key),
+    FOREIGN KEY (workspace_id, connection_id, entry_key) REFERENCES manifest ON DELETE CASCADE
+);
+ALTER TABLE originals ALTER data SET STORAGE EXTERNAL;
+
+-- A normalised text, once a workspace. Its chunks are born and die in its transactions.
+CREATE SEQUENCE content_ids AS bigint CACHE 64;
+CREATE TABLE contents (
+    workspace_id  bigint NOT NULL REFERENCES workspaces ON DELETE CASCADE,
+    id            bigint NOT NULL DEFAULT nextval('content_ids'),
+    hash          bytea NOT NULL,
+    stemming      text NOT NULL,
+    chunking      bytea NOT NULL,
+    text          text NOT NULL,
+    PRIMARY KEY (workspace_id, id),
+    UNIQUE (workspace_id, hash)
+) PARTITION BY HASH (workspace_id);
+
+CREATE TABLE chunks (
+    workspace_id  bigint NOT NULL,
+    content_id    bigint NOT NULL,
+    n             integer NOT NULL,
+    start         integer NOT NULL,
+    length        integer NOT NULL,
+    hash          bytea NOT NULL,
+    text          text NOT NULL,
+    headings      text[] NOT NULL,
+    terms         tsvector NOT NULL,
+    PRIMARY KEY (workspace_id, content_id, n)
+) PARTITION BY HASH (workspace_id);
+CREATE INDEX chunks_hash ON chunks (workspace_id, hash);
+CREATE INDEX chunks_terms ON chunks USING gin (terms) WITH (fastupdate = on);
+
+DO $$
+BEGIN
+    FOR i IN 0..7 LOOP
+        EXECUTE format('CREATE TABLE contents_%s PARTITION OF contents '
+                       'FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
+        EXECUTE format('CREATE TABLE chunks_%s PARTITION OF chunks '
+                       'FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
+    END LOOP;
+END $$;
+
+CREATE TABLE models (
+    id         smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL UNIQUE,
+    dimension  integer NOT NULL
+);
+
+-- One vector for a chunk's text, however many chunks share it.
+CREATE TABLE embeddings (
+    workspace_id  bigint NOT NULL,
+    model_id      smallint NOT NULL,
+    chunk_hash    bytea NOT NULL,
+    vector        halfvec NOT NULL,
+    PRIMARY KEY (workspace_id, model_id, chunk_hash)
+) PARTITION BY LIST (workspace_id);
+CREATE TABLE embeddings_shared PARTITION OF embeddings DEFAULT;
+ALTER TABLE embeddings_shared ALTER vector SET STORAGE PLAIN;
+
+-- An entry's current state in the knowledge base; 'deleted' ones are tombstones.
+CREATE TABLE documents (
+    workspace_id    bigint NOT NULL,
+    id              bigint GENERATED ALWAYS AS IDENTITY,
+    connection_id   bigint NOT NULL,
+    entry_key       bytea NOT NULL,
+    entry_id        text NOT NULL,
+    state           text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'deleted')),
+    content_id      bigint NOT NULL,
+    title           text,
+    title_terms     tsvector NOT NULL,
+    url             text,
+    language        text,
+    authors         text[] NOT NULL DEFAULT '{}',
+    categories      text[] NOT NULL DEFAULT '{}',
+    tags            text[] NOT NULL DEFAULT '{}',
+    properties      jsonb NOT NULL DEFAULT '{}',
+    principals      text[],
+    source_created  timestamptz,
+    source_updated  timestamptz,
+    created_run     bigint NOT NULL,
+    changed_run     bigint NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    changed_at      timestamptz NOT NULL DEFAULT now(),
+    deleted_at      timestamptz,
+    deleted_reason  text,
+    PRIMARY KEY (workspace_id, id),
+    UNIQUE (workspace_id, connection_id, entry_key),
+    FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE,
+    FOREIGN KEY (workspace_id, content_id) REFERENCES contents,
+    CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
+);
+CREATE INDEX documents_content ON documents (workspace_id, content_id);
+CREATE INDEX documents_url ON documents (workspace_id, url);
+CREATE INDEX documents_title ON documents USING gin (title_terms) WITH (fastupdate = on);
+CREATE INDEX documents_deleted ON documents (workspace_id, deleted_at) WHERE state = 'deleted';
+
+-- Contents that a document has stopped pointing to: the collector looks at these alone.
+CREATE TABLE orphan_candidates (
+    workspace_id  bigint NOT NULL REFERENCES workspaces ON DELETE CASCADE,
+    content_id    bigint NOT NULL,
+    n             bigint GENERATED ALWAYS AS IDENTITY,
+    PRIMARY KEY (workspace_id, n)
+);
+
+GRANT USAGE ON SCHEMA syncline TO syncline_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncline TO syncline_app;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA syncline TO syncline_app;

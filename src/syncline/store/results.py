@@ -1,0 +1,189 @@
+"""What became of one entry, as the batch that stores it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from syncline.core.model import ContentHash, EntryKey, Json, Locator, Metadata, Outcome, Validators
+from syncline.core.prepared import Chunk
+from syncline.store.manifest import Known
+
+__all__ = [
+    "Absent",
+    "Alias",
+    "Broken",
+    "Decision",
+    "Document",
+    "Filtered",
+    "Gone",
+    "Indexed",
+    "Item",
+    "Result",
+    "Same",
+    "decide",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A content that is not in the store yet, ready to be searched."""
+
+    text: str
+    stemming: str
+    chunks: Sequence[Chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The entry was read and belongs."""
+
+    content_hash: ContentHash
+    attributes_hash: bytes
+    fingerprint: bytes
+    metadata: Metadata
+    title_terms: Mapping[str, int]
+    principals: tuple[str, ...] | None
+    indexed: Indexed | None
+    """None where the store has this content already."""
+    sections: Json = None
+    """For an update of the text: which sections changed."""
+    original: tuple[Json, bytes] | None = None
+    """The fetched content without its data, and the data, compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The source says that nothing changed (a conditional fetch)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    reason: str
+    fingerprint: bytes | None
+    belongs: bool
+    """True for the reading window, which never removes what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    target: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Listed, but gone when it was fetched."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """It could not be read, or not be used."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The source's feed says that it exists no more, or it confirmed an absence."""
+
+    reason: str
+
+
+Verdict: TypeAlias = Document | Same | Filtered | Alias | Absent | Broken | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One entry's verdict with what the manifest keeps beside it."""
+
+    entry_id: str
+    key: EntryKey
+    partition: str
+    parent: str | None
+    locator: Locator
+    version: str | None
+    validators: Validators
+    revision: int
+    """The manifest row's when the decision to read was taken; 0 where there was none."""
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line of a run's report."""
+
+    kind: str
+    entry_id: str | None
+    reason: str
+    detail: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a result means, given what is known."""
+
+    outcome: Outcome | None
+    """None for what was not listed (`Gone`)."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Besides the outcome: which layer decided, chunks kept and new, …"""
+    item: Item | None = None
+    swaps: bool = False
+    """The document's row is to be written."""
+
+
+def decide(result: Result, known: Known | None) -> Decision:
+    """What becomes of an entry. Pure; a plan and a batch ask the same question."""
+    verdict = result.verdict
+    match verdict:
+        case Document():
+            return _decide_document(result, verdict, known)
+        case Same():
+            return Decision(Outcome.UNCHANGED, {"unchanged_by_validators": 1})
+        case Filtered():
+            return Decision(
+                Outcome.FILTERED, item=Item("filtered", result.entry_id, verdict.reason)
+            )
+        case Alias():
+            reason = f"the same document as {verdict.target}"
+            return Decision(Outcome.ALIAS, item=Item("alias", result.entry_id, reason))
+        case Absent():
+            return Decision(Outcome.ABSENT, item=Item("absent", result.entry_id, verdict.reason))
+        case Broken():
+            detail = {"code": verdict.code}
+            item = Item("failed", result.entry_id, verdict.message, detail)
+            return Decision(Outcome.FAILED, item=item)
+        case Gone():
+            return Decision(None)
+
+
+def _decide_document(result: Result, verdict: Document, known: Known | None) -> Decision:
+    if known is None or not known.live:
+        return Decision(Outcome.CREATED, swaps=True)
+    text_same = known.content_hash == verdict.content_hash
+    if (
+        text_same
+        and known.attributes_hash == verdict.attributes_hash
+        and known.fingerprint == verdict.fingerprint
+        and verdict.indexed is None
+    ):
+        return Decision(Outcome.UNCHANGED, {"unchanged_by_content": 1})
+    if text_same and known.attributes_hash == verdict.attributes_hash:
+        # The pipeline changed, the document did not: indexed anew, unchanged to its readers.
+        return Decision(Outcome.UNCHANGED, {"unchanged_by_content": 1}, swaps=True)
+    if text_same:
+        item = Item("updated", result.entry_id, "its title, address, metadata or access changed")
+        return Decision(Outcome.UPDATED, {"updated_attributes": 1}, item, swaps=True)
+    sections = verdict.sections or {}
+    item = Item("updated", result.entry_id, "its text changed", sections or None)
+    counts = {
+        "updated_text": 1,
+        "chunks_kept": sections.get("chunks_kept", 0),
+        "chunks_new": sections.get("chunks_new", 0),
+        "chunks_dropped": sections.get("chunks_dropped", 0),
+    }
+    return Decision(Outcome.UPDATED, counts, item, swaps=True)

@@ -1,0 +1,268 @@
+"""Runs: who may write to a connection's lane, and what came of it.
+
+A run's right to write is its row: state `running` and its epoch. Every write of a run first
+takes a key-share lock on that row and finds both unchanged (`hold`); who takes the lane over
+locks the row for update, so it waits for a batch that is just committing, and no batch can
+start after it. Renewing the lease and noting progress do not conflict with either.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from syncline.core.errors import Fenced, NotHere, RunInProgress
+from syncline.core.model import ConnectionId, Json, Lane, Mode, RunId, RunState, WorkspaceId
+from syncline.store.database import Connection
+
+__all__ = [
+    "LEASE_SECONDS",
+    "RunRef",
+    "RunRow",
+    "close_run",
+    "find_run",
+    "hold",
+    "last_completed",
+    "list_runs",
+    "open_run",
+    "renew",
+    "session_name",
+]
+
+LEASE_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """What a write of a run must carry."""
+
+    workspace_id: WorkspaceId
+    connection_id: ConnectionId
+    id: RunId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    workspace_id: WorkspaceId
+    id: RunId
+    connection_id: ConnectionId
+    connection: str
+    lane: str
+    mode: str
+    state: str
+    owner: str
+    started_at: datetime
+    ended_at: datetime | None
+    error: Mapping[str, Json] | None
+    counts: Mapping[str, Json]
+
+
+_SELECT = (
+    "SELECT r.workspace_id, r.id, r.connection_id, c.name AS connection, r.lane, r.mode, r.state,"
+    " r.owner, r.started_at, r.ended_at, r.error, r.counts"
+    " FROM runs r JOIN connections c ON c.workspace_id = r.workspace_id AND c.id = r.connection_id"
+)
+
+
+def session_name(run: RunRef) -> str:
+    """The application name of a run's database sessions, by which a successor ends them."""
+    return f"syncline run {run.workspace_id}/{run.id}"
+
+
+def _lock_key(workspace: WorkspaceId, connection: ConnectionId, lane: Lane) -> str:
+    return f"syncline run {workspace}/{connection}/{lane}"
+
+
+async def open_run(
+    db: Connection,
+    workspace: WorkspaceId,
+    connection: ConnectionId,
+    mode: Mode,
+    *,
+    force: bool = False,
+) -> RunRef:
+    """Take the lane. `db` must stay open as long as the run: its session is the sign of life.
+
+    A run whose session is gone, or whose lease has lapsed, is marked as interrupted and
+    replaced at once; so is, with `force`, one that is alive. Raises `RunInProgress`.
+    """
+    lane = mode.lane
+    key = _lock_key(workspace, connection, lane)
+    found = await db.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,))
+    row = await found.fetchone()
+    alone = bool(row and row[0])
+    holder = await _running(db, workspace, connection, lane)
+    if holder is not None:
+        lapsed = holder[3]
+        if not (alone or lapsed or force):
+            raise RunInProgress(
+                f"Run {holder[0]} of this connection is under way"
+                f" (held by {holder[1]} since {holder[2]:%H:%M:%S} UTC).",
+                hint="Wait for it with --wait, or end it and start anew with --force.",
+            )
+        await _fence(db, workspace, RunId(holder[0]))
+    elif not alone and not force:
+        raise RunInProgress(
+            "Another process is just opening or closing a run of this connection.",
+            hint="Try again, or use --wait.",
+        )
+    if not alone:
+        # The fenced run's session is being ended; its lock goes with it.
+        await db.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+    found = await db.execute(
+        "INSERT INTO runs (workspace_id, connection_id, lane, mode, state, owner, lease_until)"
+        " VALUES (%s, %s, %s, %s, 'running', %s, clock_timestamp() + make_interval(secs => %s))"
+        " RETURNING id, epoch",
+        (workspace, connection, lane, mode, f"{socket.gethostname()}:{os.getpid()}", LEASE_SECONDS),
+    )
+    made = await found.fetchone()
+    assert made is not None
+    run = RunRef(workspace, connection, RunId(made[0]), made[1])
+    await db.execute("SELECT set_config('application_name', %s, false)", (session_name(run),))
+    return run
+
+
+async def _running(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, lane: Lane
+) -> tuple[int, str, datetime, bool] | None:
+    found = await db.execute(
+        "SELECT id, owner, started_at AT TIME ZONE 'UTC', lease_until < clock_timestamp()"
+        " FROM runs WHERE workspace_id = %s AND connection_id = %s AND lane = %s"
+        " AND state = 'running'",
+        (workspace, connection, lane),
+    )
+    row = await found.fetchone()
+    return None if row is None else (row[0], row[1], row[2], row[3])
+
+
+async def _fence(db: Connection, workspace: WorkspaceId, run: RunId) -> None:
+    """Mark a run as interrupted, so that nothing more is written in its name."""
+    # Sessions that hang in the middle of a batch would keep us waiting for their lock.
+    await db.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = %s AND datname = current_database()"
+        " AND pid <> pg_backend_pid()",
+        (f"syncline run {workspace}/{run}",),
+    )
+    async with db.transaction():
+        await db.execute(
+            "SELECT 1 FROM runs WHERE workspace_id = %s AND id = %s FOR UPDATE", (workspace, run)
+        )
+        await db.execute(
+            "UPDATE runs SET state = 'interrupted', epoch = epoch + 1,"
+            " ended_at = clock_timestamp(),"
+            " counts = CASE WHEN counts = '{}' THEN (SELECT coalesce(jsonb_object_agg(key, total),"
+            " '{}') FROM (SELECT key, sum(value::int) AS total FROM run_batches b,"
+            " jsonb_each_text(b.result -> 'counts')"
+            " WHERE b.workspace_id = runs.workspace_id AND b.run_id = runs.id GROUP BY key) t)"
+            " ELSE counts END"
+            " WHERE workspace_id = %s AND id = %s AND state = 'running'",
+            (workspace, run),
+        )
+        await _forget_working_rows(db, workspace, run)
+
+
+async def _forget_working_rows(db: Connection, workspace: WorkspaceId, run: RunId) -> None:
+    for table in ("run_seen", "run_batches"):
+        await db.execute(
+            f"DELETE FROM {table} WHERE workspace_id = %s AND run_id = %s",
+            (workspace, run),
+        )
+
+
+async def hold(db: Connection, run: RunRef) -> None:
+    """Inside a transaction: make sure that the run may write until it ends. Raises `Fenced`."""
+    found = await db.execute(
+        "SELECT 1 FROM runs WHERE workspace_id = %s AND id = %s AND epoch = %s"
+        " AND state = 'running' FOR KEY SHARE",
+        (run.workspace_id, run.id, run.epoch),
+    )
+    if await found.fetchone() is None:
+        raise Fenced(
+            f"Run {run.id} has been taken over or ended; it must not write any more.",
+            hint="`syncline runs` shows which run replaced it.",
+        )
+
+
+async def renew(db: Connection, run: RunRef) -> None:
+    """Extend the lease. Raises `Fenced`."""
+    found = await db.execute(
+        "UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => %s)"
+        " WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
+        (LEASE_SECONDS, run.workspace_id, run.id, run.epoch),
+    )
+    if found.rowcount == 0:
+        raise Fenced(f"Run {run.id} has been taken over by another.")
+
+
+async def close_run(
+    db: Connection,
+    run: RunRef,
+    state: RunState,
+    counts: Mapping[str, Json],
+    error: Mapping[str, Json] | None = None,
+) -> None:
+    """End a run and give the lane back. Raises `Fenced` if it was no longer ours."""
+    async with db.transaction():
+        found = await db.execute(
+            "UPDATE runs SET state = %s, counts = %s, error = %s, ended_at = clock_timestamp()"
+            " WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
+            (
+                state,
+                Jsonb(dict(counts)),
+                None if error is None else Jsonb(dict(error)),
+                run.workspace_id,
+                run.id,
+                run.epoch,
+            ),
+        )
+        if found.rowcount == 0:
+            raise Fenced(f"Run {run.id} has been taken over by another.")
+        await _forget_working_rows(db, run.workspace_id, run.id)
+
+
+async def last_completed(db: Connection, run: RunRef) -> RunId:
+    """The newest run of this connection that was done before this one; 0 if none was."""
+    found = await db.execute(
+        "SELECT coalesce(max(id), 0) FROM runs WHERE workspace_id = %s AND connection_id = %s"
+        " AND state = 'done' AND id < %s",
+        (run.workspace_id, run.connection_id, run.id),
+    )
+    row = await found.fetchone()
+    return RunId(row[0] if row else 0)
+
+
+async def list_runs(
+    db: Connection,
+    workspace: WorkspaceId,
+    *,
+    connection: ConnectionId | None = None,
+    limit: int = 20,
+) -> list[RunRow]:
+    """The newest first."""
+    async with db.cursor(row_factory=class_row(RunRow)) as cursor:
+        await cursor.execute(
+            _SELECT + " WHERE r.workspace_id = %s AND (%s::bigint IS NULL OR r.connection_id = %s)"
+            " ORDER BY r.id DESC LIMIT %s",
+            (workspace, connection, connection, limit),
+        )
+        return await cursor.fetchall()
+
+
+async def find_run(db: Connection, workspace: WorkspaceId, run: int) -> RunRow:
+    """One run. Raises `NotHere`."""
+    async with db.cursor(row_factory=class_row(RunRow)) as cursor:
+        await cursor.execute(_SELECT + " WHERE r.workspace_id = %s AND r.id = %s", (workspace, run))
+        row = await cursor.fetchone()
+    if row is None:
+        raise NotHere(
+            f"There is no run {run} in this workspace.", hint="`syncline runs` lists them."
+        )
+    return row

@@ -1,0 +1,375 @@
+"""Fetching, and handing batches to the workers: with bounds, and with every entry answered for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from syncline.core.errors import SourceError, Unauthorized
+from syncline.core.model import Content, Entry, EntryKey, Gone, NotModified, Outcome, Validators
+from syncline.core.ports import Connector
+from syncline.store.batches import Batch, Committed, commit_batch, write_items
+from syncline.store.database import Connection
+from syncline.store.manifest import Known, look_up
+from syncline.store.results import Absent, Broken, Filtered, Item, Result, Same, Verdict, decide
+from syncline.store.runs import hold
+from syncline.sync.pool import WorkerDied, WorkerPool
+from syncline.sync.preparer import as_broken
+from syncline.sync.report import Progress, Report
+from syncline.sync.work import BatchDone, RunContext, WorkItem
+
+__all__ = ["Dispatcher"]
+
+_BATCH_ENTRIES = 50
+_BATCH_BYTES = 8_000_000
+_NOTES = 200
+"""Results without content that are stored together."""
+_FETCHES = 16
+_MOST_CONFLICTS = 3
+
+
+class Dispatcher:
+    """One run's work in flight. An asynchronous context manager; leaving it waits for all."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        context_id: int,
+        context: RunContext,
+        connector: Connector,
+        local: bool,
+        report: Report,
+        progress: Progress,
+        on_progress: Callable[[Progress], None],
+        database: Connection,
+    ) -> None:
+        self._pool = pool
+        self._context_id = context_id
+        self._context = context
+        self._connector = connector
+        self._local = local
+        self.report = report
+        self.progress = progress
+        self._on_progress = on_progress
+        self._database = database
+        self._database_lock = asyncio.Lock()
+        self._seq = count(1)
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._batch: list[WorkItem] = []
+        self._cost = 0
+        self._notes: list[Result] = []
+        self._batches = asyncio.Semaphore(pool.size * 2)
+        self._fetches = asyncio.Semaphore(_FETCHES)
+        self._settle: dict[EntryKey, tuple[asyncio.Future[None], Callable[[], None]]] = {}
+        self._conflicts: dict[EntryKey, int] = {}
+        self.aliases: dict[str, tuple[WorkItem, str]] = {}
+        """Entries that are another's document, undecided until the listing has ended."""
+        self.planned: list[BatchDone] = []
+        self._lines: list[Item] = []
+
+    @property
+    def plan(self) -> bool:
+        """Whether nothing is to be written."""
+        return self._context.plan
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._group.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            await self._pool.forget(self._context_id)
+
+    def exclusive(self) -> asyncio.Lock:
+        """The lock for the run's database connection: its users' transactions must not mix."""
+        return self._database_lock
+
+    # --- taking work -------------------------------------------------------------------------
+
+    def begin(self, key: EntryKey, settle: Callable[[], None]) -> None:
+        """Note that an entry is under way; `settle` is called once when it is stored."""
+        self._settle[key] = (asyncio.get_running_loop().create_future(), settle)
+
+    async def not_under_way(self, keys: Sequence[EntryKey]) -> None:
+        """Wait until none of these entries is under way, so that its changes keep their order."""
+        for key in keys:
+            if key in self._settle:
+                await self.flush()
+                await asyncio.shield(self._settle[key][0])
+
+    async def read(
+        self, entry: Entry, partition: str, revision: int, validators: Validators | None
+    ) -> None:
+        """Have an entry fetched, prepared and stored."""
+        item = WorkItem(entry, partition, revision, cost=entry.size or 0)
+        if self._local:
+            await self.prepare(item)
+            return
+        await self._fetches.acquire()
+        self._spawn(self._fetch(item, validators))
+
+    async def read_alone(self, item: WorkItem) -> None:
+        """Have an entry read whose canonical link leads nowhere: it has a document of its own."""
+        item = replace(item, follow_canonical=False)
+        if self._local:
+            await self.prepare(item)
+            return
+        await self._fetches.acquire()
+        self._spawn(self._fetch(item, None))
+
+    async def prepare(self, item: WorkItem) -> None:
+        """Have an item whose content is at hand (or at the worker's) prepared and stored."""
+        self._batch.append(item)
+        self._cost += item.cost
+        if len(self._batch) >= _BATCH_ENTRIES or self._cost >= _BATCH_BYTES:
+            await self._send_batch()
+
+    async def note(
+        self,
+        entry: Entry,
+        partition: str,
+        revision: int,
+        verdict: Verdict,
+        validators: Validators | None = None,
+    ) -> None:
+        """Have a verdict stored that needs no worker."""
+        self._notes.append(
+            Result(
+                entry.id,
+                entry.key,
+                partition,
+                entry.parent,
+                entry.locator,
+                entry.version,
+                validators or {},
+                revision,
+                verdict,
+            )
+        )
+        if len(self._notes) >= _NOTES:
+            await self._store_notes()
+
+    async def flush(self) -> None:
+        """Send what has been gathered, although it is less than a full batch."""
+        await self._write_lines()
+        await self._store_notes()
+        await self._send_batch()
+
+    async def drain(self) -> None:
+        """Wait until everything is settled."""
+        while True:
+            await self.flush()
+            if not self._tasks:
+                return
+            await asyncio.wait(self._tasks)
+
+    # --- fetching ----------------------------------------------------------------------------
+
+    async def _fetch(self, item: WorkItem, validators: Validators | None) -> None:
+        entry = item.entry
+        try:
+            try:
+                fetched = await self._connector.fetch(entry.locator, validators)
+            except Unauthorized:
+                raise  # every other request would fail the same way
+            except SourceError as error:
+                await self.note(entry, item.partition, item.revision, as_broken(error))
+                return
+            match fetched:
+                case Content():
+                    cost = len(fetched.data)
+                    await self.prepare(replace(item, content=fetched, cost=cost))
+                case NotModified():
+                    kept = fetched.validators or validators
+                    await self.note(entry, item.partition, item.revision, Same(), kept)
+                case Gone():
+                    verdict = Absent(fetched.reason)
+                    await self.note(entry, item.partition, item.revision, verdict)
+        finally:
+            self._fetches.release()
+
+    # --- batches -----------------------------------------------------------------------------
+
+    async def _send_batch(self) -> None:
+        batch, self._batch, self._cost = self._batch, [], 0
+        if batch:
+            await self._batches.acquire()
+            self._spawn(self._run_batch(batch))
+
+    async def _run_batch(self, items: list[WorkItem]) -> None:
+        try:
+            await self._answer_for(items)
+        finally:
+            self._batches.release()
+
+    async def _answer_for(self, items: list[WorkItem]) -> None:
+        seq = next(self._seq)
+        for last in (False, True):
+            try:
+                done = await self._pool.run(self._context_id, self._context, seq, items)
+                break
+            except WorkerDied as error:
+                # Sent again under its number, in case it was committed before the worker died.
+                if not last:
+                    continue
+                if len(items) == 1:
+                    message = f"the process that read it {error}"
+                    await self._give_up(items[0], Broken("bad_content", message))
+                    return
+                for item in items:
+                    await self._answer_for([item])
+                return
+        await self._absorb(items, done)
+
+    async def _give_up(self, item: WorkItem, verdict: Broken) -> None:
+        await self.note(item.entry, item.partition, item.revision, verdict)
+
+    async def _absorb(self, items: Sequence[WorkItem], done: BatchDone) -> None:
+        self.report.add(done.counts)
+        if self.plan:
+            self.planned.append(done)
+        self.progress.written += done.counts.get("created", 0) + done.counts.get("updated", 0)
+        aliases = dict(done.aliases)
+        conflicts = set(done.conflicts)
+        for item in items:
+            if item.entry.id in aliases:
+                self.aliases[item.entry.id] = (replace(item, content=None), aliases[item.entry.id])
+                future, _ = self._settle[item.entry.key]
+                if not future.done():
+                    future.set_result(None)
+            elif item.entry.id in conflicts:
+                await self._again(item)
+            else:
+                self.settled(item.entry.key)
+
+    async def _again(self, item: WorkItem) -> None:
+        """Another lane has written this entry since we asked for it: ask once more."""
+        key = item.entry.key
+        self._conflicts[key] = self._conflicts.get(key, 0) + 1
+        async with self._database_lock:
+            known = await look_up(self._database, self._context.run, [key])
+        revision = known[key].revision if key in known else 0
+        if self._conflicts[key] > _MOST_CONFLICTS:
+            verdict = Broken("transient", "it kept changing while it was being stored")
+            await self.note(item.entry, item.partition, revision, verdict)
+            return
+        entry = replace(item.entry, content=None)
+        again = replace(item, entry=entry, revision=revision, content=None)
+        if self._local:
+            await self._answer_for([again])
+            return
+        self._spawn(self._fetch_when_possible(again))
+
+    async def _fetch_when_possible(self, item: WorkItem) -> None:
+        # Waiting here, not in the batch that asks: a fetch may itself be waiting for a batch.
+        await self._fetches.acquire()
+        await self._fetch(item, None)
+
+    # --- results without content --------------------------------------------------------------
+
+    async def _store_notes(self) -> None:
+        notes, self._notes = self._notes, []
+        if not notes:
+            return
+        if self.plan:
+            async with self._database_lock:
+                known = await look_up(self._database, self._context.run, [r.key for r in notes])
+            done = _would(notes, known)
+            self.planned.append(done)
+            self.report.add(done.counts)
+        else:
+            batch = Batch(self._context.run, next(self._seq), notes)
+            async with self._database_lock:
+                committed: Committed = await commit_batch(self._database, batch)
+            self.report.add(committed.counts)
+            conflicts = set(committed.conflicts)
+            for result in [r for r in notes if r.entry_id in conflicts]:
+                await self._note_again(result)
+            notes = [r for r in notes if r.entry_id not in conflicts]
+        for result in notes:
+            self.settled(result.key)
+
+    async def _note_again(self, result: Result) -> None:
+        entry = Entry(result.entry_id, result.version, result.locator, parent=result.parent)
+        async with self._database_lock:
+            known = await look_up(self._database, self._context.run, [result.key])
+        row = known.get(result.key)
+        revision = 0 if row is None else row.revision
+        if isinstance(result.verdict, Filtered | Absent | Same):
+            # What was decided from an older state is decided again from the source.
+            item = WorkItem(entry, result.partition, revision)
+            await self._again(item)
+            return
+        await self.note(entry, result.partition, revision, result.verdict, result.validators)
+
+    async def _write_lines(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines and not self.plan:
+            async with self._database_lock, self._database.transaction():
+                await hold(self._database, self._context.run)
+                await write_items(self._database, self._context.run, lines)
+
+    # --- keeping count ------------------------------------------------------------------------
+
+    def count(self, outcome: Outcome, counts: Mapping[str, int], item: Item | None) -> None:
+        """Count an entry that was settled without any work."""
+        self.report.count(outcome)
+        self.report.add(counts)
+        if item is not None:
+            self._lines.append(item)
+
+    def settled(self, key: EntryKey) -> None:
+        """An entry is stored, or recorded as failed."""
+        entry = self._settle.pop(key, None)
+        self.progress.settled += 1
+        self._on_progress(self.progress)
+        if entry is not None:
+            future, settle = entry
+            if not future.done():
+                future.set_result(None)
+            settle()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = self._group.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _would(notes: Sequence[Result], known: Mapping[EntryKey, Known]) -> BatchDone:
+    """What these results would do."""
+    counts: dict[str, int] = {}
+    removed = []
+    for result in notes:
+        before = known.get(result.key)
+        decision = decide(result, before)
+        if decision.outcome is not None:
+            counts[decision.outcome.value] = counts.get(decision.outcome.value, 0) + 1
+        goes = before is not None and before.live and not isinstance(result.verdict, Broken | Same)
+        if goes and not (isinstance(result.verdict, Filtered) and result.verdict.belongs):
+            removed.append((result.entry_id, getattr(result.verdict, "reason", "an alias now")))
+    return BatchDone(counts, removed=removed)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure of a group: the others followed from it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

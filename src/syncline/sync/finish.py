@@ -1,0 +1,192 @@
+"""The end of a run: what is gone, what has only moved, and what a person must decide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncline.core.capabilities import Absence
+from syncline.core.errors import SourceError
+from syncline.core.model import Content, Entry, EntryKey, Gone, RunId
+from syncline.core.ports import Connector
+from syncline.store.connections import ConnectionRow
+from syncline.store.contents import collect_orphans
+from syncline.store.database import Connection
+from syncline.store.gone import (
+    Candidate,
+    Move,
+    apply_gone,
+    created_since,
+    live_documents,
+    mark_unlisted,
+    pending,
+)
+from syncline.store.manifest import Known, note_seen, note_unlisted, unlisted
+from syncline.store.results import Item, Same
+from syncline.store.runs import RunRef, last_completed
+from syncline.sync.dispatch import Dispatcher
+from syncline.sync.guard import holds, match_moves
+from syncline.sync.report import Report
+from syncline.sync.work import WorkItem
+
+__all__ = ["Verdicts", "confirm_absent", "finish", "judge"]
+
+_ASK_AT_ONCE = 8
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What becomes of the documents that are gone."""
+
+    moves: Sequence[Move] = ()
+    delete: Sequence[Candidate] = ()
+    hold: Sequence[Candidate] = ()
+    """Including those that were held already."""
+    keep: Sequence[Candidate] = ()
+
+
+def judge(
+    row: ConnectionRow, gone: Sequence[Candidate], created: Sequence[Candidate], before: int
+) -> Verdicts:
+    """Moves first, then the guard. Pure; a plan asks the same."""
+    moves = match_moves(gone, created)
+    moved = {move.old.entry_key for move in moves}
+    rest = [c for c in gone if c.entry_key not in moved]
+    fresh = [c for c in rest if not c.held]
+    held = [c for c in rest if c.held]
+    if row.keep_deleted:
+        return Verdicts(moves, keep=fresh, hold=held)
+    if holds(len(rest), before, row.guard_fraction, row.guard_minimum):
+        return Verdicts(moves, hold=rest)
+    return Verdicts(moves, delete=fresh, hold=held)
+
+
+async def finish(
+    db: Connection,
+    run: RunRef,
+    row: ConnectionRow,
+    connector: Connector,
+    absence: Absence,
+    dispatcher: Dispatcher,
+    *,
+    enumerated: bool,
+) -> None:
+    """Decide and store what is gone; collect what nothing points to any more."""
+    report = dispatcher.report
+    if enumerated and absence is Absence.PROOF:
+        await mark_unlisted(db, run)
+    elif enumerated and absence is Absence.CONFIRM:
+        await confirm_absent(db, run, row, connector, dispatcher)
+    gone = await pending(db, run)
+    if gone:
+        after: RunId = await last_completed(db, run)
+        created = await created_since(db, run, after, sorted({c.content_id for c in gone}))
+        verdicts = judge(row, gone, created, await live_documents(db, run))
+        await apply_gone(
+            db,
+            run,
+            moves=verdicts.moves,
+            delete=verdicts.delete,
+            hold_back=[c for c in verdicts.hold if not c.held],
+            keep=verdicts.keep,
+            items=_lines(verdicts),
+        )
+        _count(report, verdicts)
+    while await collect_orphans(db, run.workspace_id):
+        pass
+
+
+def _count(report: Report, verdicts: Verdicts) -> None:
+    for move in verdicts.moves:
+        report.tally[move.new.outcome] -= 1
+        report.tally["moved"] += 1
+    report.tally["deleted"] += len(verdicts.delete)
+    report.tally["held"] += len(verdicts.hold)
+    report.tally["kept_deleted"] += len(verdicts.keep)
+
+
+def _lines(verdicts: Verdicts) -> list[Item]:
+    return [
+        *(Item("moved", m.new.entry_id, f"moved from {m.old.entry_id}") for m in verdicts.moves),
+        *(Item("deleted", c.entry_id, c.reason) for c in verdicts.delete),
+        *(Item("held", c.entry_id, c.reason) for c in verdicts.hold),
+        *(Item("kept", c.entry_id, c.reason) for c in verdicts.keep),
+    ]
+
+
+async def confirm_absent(
+    db: Connection,
+    run: RunRef,
+    row: ConnectionRow,
+    connector: Connector,
+    dispatcher: Dispatcher,
+) -> list[Known]:
+    """Ask the source once more for what it no longer lists; answer (and mark) what is gone.
+
+    What is still there is read like any other entry.
+    """
+    gone: list[Known] = []
+    slots = asyncio.Semaphore(_ASK_AT_ONCE)
+    after = b""
+    while True:
+        page = await unlisted(db, run, recheck=row.recheck_seconds, after=after, limit=_PAGE)
+        if not page:
+            break
+        after = max(page)
+        answers = await asyncio.gather(*(_ask(connector, k, slots) for k in page.values()))
+        there: list[EntryKey] = []
+        for known, answer in zip(page.values(), answers, strict=True):
+            if isinstance(answer, Gone):
+                gone.append(known)
+            elif isinstance(answer, SourceError):
+                reason = f"no longer listed, and asking for it failed: {answer}"
+                dispatcher.report.warnings.append(f"{known.entry_id}: {reason}")
+            else:
+                there.append(known.entry_key)
+                await _still_there(dispatcher, db, run, known, answer)
+        await dispatcher.drain()
+        if not dispatcher.plan:
+            await note_unlisted(db, run, there)
+    if not dispatcher.plan:
+        await mark_unlisted(
+            db,
+            run,
+            only=[known.entry_key for known in gone],
+            reason="no longer listed, and the source answers that it is gone",
+        )
+    return gone
+
+
+async def _ask(
+    connector: Connector, known: Known, slots: asyncio.Semaphore
+) -> Content | Gone | SourceError | None:
+    async with slots:
+        try:
+            answer = await connector.fetch(known.locator, known.validators or None)
+        except SourceError as error:
+            return error
+    return answer if isinstance(answer, Content | Gone) else None
+
+
+async def _still_there(
+    dispatcher: Dispatcher, db: Connection, run: RunRef, known: Known, content: Content | None
+) -> None:
+    entry = Entry(known.entry_id, known.version, known.locator)
+    async with dispatcher.exclusive():
+        await note_seen(db, run, [known.entry_key])
+    dispatcher.report.tally["listed"] += 1
+    dispatcher.begin(known.entry_key, lambda: None)
+    if content is None:
+        await dispatcher.note(entry, known.partition, known.revision, Same(), known.validators)
+    else:
+        item = WorkItem(
+            entry,
+            known.partition,
+            known.revision,
+            content,
+            follow_canonical=False,
+            cost=len(content.data),
+        )
+        await dispatcher.prepare(item)

@@ -1,0 +1,302 @@
+"""Taking a listing in: each entry is noted, looked up, and sent on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+
+from syncline.core.capabilities import Changes
+from syncline.core.errors import SourceError
+from syncline.core.failpoints import Failpoint, hit
+from syncline.core.model import (
+    Change,
+    Checkpoint,
+    Entry,
+    EntryKey,
+    Failed,
+    Gone,
+    Outcome,
+    Partition,
+)
+from syncline.store.cursors import store_cursor
+from syncline.store.database import Connection
+from syncline.store.manifest import Known, look_up, note_seen
+from syncline.store.results import Broken, Item
+from syncline.store.results import Gone as GoneVerdict
+from syncline.store.runs import RunRef
+from syncline.sync.checkpoints import Checkpoints
+from syncline.sync.dispatch import Dispatcher
+from syncline.sync.originals import read_originals
+from syncline.sync.triage import Read, Rules, Settled, Store, triage
+from syncline.sync.work import WorkItem
+
+__all__ = ["Intake"]
+
+_PAGE = 500
+_IDLE_SECONDS = 0.5
+_LONGEST_ID = 8192
+
+
+class Intake:
+    """Reads the partitions of one run."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        database: Connection,
+        run: RunRef,
+        rules: Rules,
+        stop: asyncio.Event,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._database = database
+        self._run = run
+        self._rules = rules
+        self._stop = stop
+        self._checkpoints: dict[str, Checkpoints] = {}
+        self.errors: list[SourceError] = []
+        """What ended partitions early."""
+        self.complete = True
+        """Whether every listing so far was read to its end, with nothing left out."""
+
+    async def read(self, partition: Partition, stream: AsyncIterator[Change]) -> None:
+        """Read a partition's stream to its end, and send its entries on their way.
+
+        A failure of the source ends the partition, not the run.
+        """
+        self._checkpoints[partition.id] = Checkpoints()
+        try:
+            async with aclosing(_pages(stream, self._stop, self._dispatcher.flush)) as pages:
+                async for page in pages:
+                    await self._take(partition.id, page)
+                    await self.store_cursors()
+        except SourceError as error:
+            self.errors.append(error)
+            self._incomplete(f"{partition.title or partition.id or 'the listing'}: {error}")
+        if self._stop.is_set():
+            self.complete = False
+
+    def _incomplete(self, reason: str) -> None:
+        self.complete = False
+        report = self._dispatcher.report
+        report.tally["incomplete"] = 1
+        report.warnings.append(f"could not be read completely: {reason}")
+
+    async def store_cursors(self) -> None:
+        """Move the cursors to where everything before them is settled."""
+        for partition, checkpoints in self._checkpoints.items():
+            cursor = checkpoints.ready()
+            if cursor is not None and not self._dispatcher.plan:
+                async with self._dispatcher.exclusive():
+                    await store_cursor(self._database, self._run, partition, cursor)
+
+    # --- one page ----------------------------------------------------------------------------
+
+    async def _take(self, partition: str, page: Sequence[Change]) -> None:
+        """Changes to different entries are looked up together; an entry's own keep their order."""
+        group: dict[EntryKey, Entry | Gone | _Failure] = {}
+        for change in page:
+            if isinstance(change, Checkpoint):
+                await self._take_group(partition, group)
+                group = {}
+                self._checkpoints[partition].mark(change.cursor)
+                continue
+            if change.id is None:
+                assert isinstance(change, Failed)
+                self._incomplete(change.message)
+                continue
+            usable = _usable(change)
+            if usable.key in group:
+                await self._take_group(partition, group)
+                group = {}
+            group[usable.key] = usable
+        await self._take_group(partition, group)
+
+    async def _take_group(
+        self, partition: str, group: Mapping[EntryKey, Entry | _Failure | Gone]
+    ) -> None:
+        if not group:
+            return
+        if self._rules.capabilities.changes is Changes.FEED:
+            await self._dispatcher.not_under_way(list(group))
+        listed = [key for key, change in group.items() if not isinstance(change, Gone)]
+        async with self._dispatcher.exclusive():
+            repeated = await note_seen(self._database, self._run, listed)
+            known = await look_up(self._database, self._run, list(group))
+        hit(Failpoint.LISTING_NOTED)
+        self._dispatcher.progress.listed += len(listed)
+        self._dispatcher.report.tally["listed"] += len(listed)
+        originals: list[tuple[Entry, Known]] = []
+        for key, change in group.items():
+            segment = self._checkpoints[partition].begin()
+            settle = partial(self._checkpoints[partition].settle, segment)
+            self._dispatcher.begin(key, settle)
+            row = known.get(key)
+            if isinstance(change, Gone):
+                await self._take_gone(partition, change, row)
+            elif isinstance(change, _Failure):
+                verdict = Broken(change.code, change.message)
+                revision = 0 if row is None else row.revision
+                await self._dispatcher.note(change.entry, partition, revision, verdict)
+            elif await self._take_entry(partition, change, row, key in repeated):
+                assert row is not None
+                originals.append((change, row))
+        if originals:
+            await self._from_originals(partition, originals)
+
+    async def _take_gone(self, partition: str, gone: Gone, known: Known | None) -> None:
+        if known is None:
+            self._dispatcher.settled(gone.key)
+            return
+        entry = Entry(gone.id, known.version, known.locator)
+        await self._dispatcher.note(entry, partition, known.revision, GoneVerdict(gone.reason))
+
+    async def _take_entry(
+        self, partition: str, entry: Entry, known: Known | None, repeated: bool
+    ) -> bool:
+        """Send one entry on its way; True if its kept original is to be read instead."""
+        dispatcher = self._dispatcher
+        decision = triage(entry, known, self._rules)
+        again = isinstance(decision, Settled) or (
+            self._rules.capabilities.changes is Changes.LISTING
+        )
+        if repeated and again:
+            item = Item("repeated", entry.id, "listed more than once")
+            dispatcher.count(Outcome.REPEATED, {}, item)
+            dispatcher.settled(entry.key)
+            return False
+        revision = 0 if known is None else known.revision
+        match decision:
+            case Settled():
+                dispatcher.count(decision.outcome, decision.counts, decision.item)
+                dispatcher.settled(entry.key)
+            case Store():
+                await dispatcher.note(entry, partition, revision, decision.verdict)
+            case Read(original=True):
+                dispatcher.progress.changed += 1
+                return True
+            case Read():
+                dispatcher.progress.changed += 1
+                if entry.content is not None:
+                    bare = replace(entry, content=None)
+                    cost = len(entry.content.data)
+                    await dispatcher.prepare(
+                        WorkItem(bare, partition, revision, entry.content, cost=cost)
+                    )
+                else:
+                    await dispatcher.read(entry, partition, revision, decision.validators)
+        return False
+
+    async def _from_originals(self, partition: str, wanted: Sequence[tuple[Entry, Known]]) -> None:
+        """The pipeline has changed, the entries have not: what we kept of them serves."""
+        for entry, known in wanted:
+            async with self._dispatcher.exclusive():
+                kept = await read_originals(self._database, self._run, [entry.key])
+            content = kept.get(entry.key)
+            if content is None:
+                await self._dispatcher.read(entry, partition, known.revision, None)
+            else:
+                self._dispatcher.report.tally["read_from_originals"] += 1
+                await self._dispatcher.prepare(
+                    WorkItem(entry, partition, known.revision, content, cost=len(content.data))
+                )
+
+    # --- besides the listing -------------------------------------------------------------------
+
+    async def retry(self, failing: Mapping[EntryKey, Known]) -> None:
+        """Try once more what failed in earlier runs, from the stored locators."""
+        if not failing:
+            return
+        async with self._dispatcher.exclusive():
+            await note_seen(self._database, self._run, list(failing))
+        tally = self._dispatcher.report.tally
+        tally["retried"] += len(failing)
+        tally["listed"] += len(failing)
+        self._dispatcher.progress.listed += len(failing)
+        for known in failing.values():
+            self._dispatcher.begin(known.entry_key, lambda: None)
+            entry = Entry(known.entry_id, None, known.locator)
+            await self._dispatcher.read(entry, known.partition, known.revision, None)
+        await self._dispatcher.drain()
+
+
+class _Failure:
+    """An entry that could not be listed properly, with what is known of it."""
+
+    __slots__ = ("code", "entry", "message")
+
+    def __init__(self, entry: Entry, code: str, message: str) -> None:
+        self.entry = entry
+        self.code = code
+        self.message = message
+
+    @property
+    def key(self) -> EntryKey:
+        return self.entry.key
+
+
+def _usable(change: Entry | Gone | Failed) -> Entry | Gone | _Failure:
+    """The change, or what is wrong with it: no id reaches the store that it cannot hold."""
+    assert change.id is not None
+    entry_id = change.id
+    encoded = entry_id.encode("utf-8", "replace")
+    if "\0" in entry_id or len(encoded) > _LONGEST_ID or encoded.decode() != entry_id:
+        shown = encoded.decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:_LONGEST_ID]
+        entry = Entry(shown, None, {})
+        return _Failure(entry, "bad_content", "the source gave it an id that cannot be stored")
+    if isinstance(change, Failed):
+        entry = Entry(entry_id, None, change.locator or {})
+        return _Failure(entry, change.code, change.message)
+    return change
+
+
+async def _pages(
+    stream: AsyncIterator[Change], stop: asyncio.Event, when_idle: Callable[[], Awaitable[None]]
+) -> AsyncGenerator[list[Change], None]:
+    """A stream in pages: as many as are there, so that a slow source does not hold up its own."""
+    queue: asyncio.Queue[Change | _End] = asyncio.Queue(2 * _PAGE)
+    task = asyncio.create_task(_pump(stream, queue, stop))
+    try:
+        while True:
+            try:
+                page = [await asyncio.wait_for(queue.get(), _IDLE_SECONDS)]
+            except TimeoutError:
+                await when_idle()
+                continue
+            while len(page) < _PAGE and not queue.empty():
+                page.append(queue.get_nowait())
+            changes = [change for change in page if not isinstance(change, _End)]
+            if changes:
+                yield changes
+            end = page[-1]
+            if isinstance(end, _End):
+                if end.error is not None:
+                    raise end.error
+                return
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: BaseException | None = None
+
+
+async def _pump(
+    stream: AsyncIterator[Change], queue: asyncio.Queue[Change | _End], stop: asyncio.Event
+) -> None:
+    try:
+        async for change in stream:
+            await queue.put(change)
+            if stop.is_set():
+                break
+        await queue.put(_End())
+    except Exception as error:  # noqa: BLE001 - handed to the reader, in its place
+        await queue.put(_End(error))
+    finally:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()

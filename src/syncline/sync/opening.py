@@ -1,0 +1,103 @@
+"""Opening a connection's connector with what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from syncline.connectors.options import parse_options
+from syncline.connectors.registry import Registry
+from syncline.core.clock import SystemClock
+from syncline.core.model import Json
+from syncline.core.ports import Clock, Connector, ConnectorSpec, Context, HttpTransport
+
+__all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport"]
+
+
+class OpenTransport(Protocol):
+    """Makes the HTTP session for one connection, from its options."""
+
+    def __call__(self, options: Any) -> Any:
+        """An asynchronous context manager of an `HttpTransport`."""
+        ...
+
+
+class ConnectorOpener:
+    """Opens connectors: validates stored options, and hands out a context."""
+
+    def __init__(
+        self, registry: Registry, open_transport: OpenTransport, clock: Clock | None = None
+    ) -> None:
+        self.registry = registry
+        self._open_transport = open_transport
+        self._clock = clock or SystemClock()
+
+    def spec(self, kind: str) -> ConnectorSpec:
+        """The spec of a kind. Raises `ConfigurationError`."""
+        return self.registry.get(kind)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        kind: str,
+        options: Mapping[str, Json],
+        options_version: int,
+        *,
+        progress: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> AsyncIterator[Connector]:
+        """A connector, open for as long as the context lasts.
+
+        Raises `ConfigurationError` for options that no longer validate.
+        """
+        spec = self.registry.get(kind)
+        parsed = parse_options(spec, dict(options), options_version)
+        transport = LazyTransport(self._open_transport, parsed)
+        try:
+            context = Context(
+                http=transport,
+                clock=self._clock,
+                progress=progress or (lambda message: None),
+                warn=warn or (lambda message: None),
+            )
+            async with spec.open(parsed, spec.secrets(), context) as connector:
+                yield connector
+        finally:
+            await transport.close()
+
+
+class LazyTransport:
+    """An HTTP session that is made at the first request: most files' runs never make one."""
+
+    def __init__(self, open_transport: OpenTransport, options: Any) -> None:
+        self._open = open_transport
+        self._options = options
+        self._manager: Any = None
+        self._session: HttpTransport | None = None
+
+    async def _ready(self) -> HttpTransport:
+        if self._session is None:
+            self._manager = self._open(self._options)
+            self._session = await self._manager.__aenter__()
+        return self._session
+
+    async def get(self, url: str, **more: Any) -> Any:
+        session = self._session or await self._ready()
+        return await session.get(url, **more)
+
+    @asynccontextmanager
+    async def stream(self, url: str, **more: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+        session = self._session or await self._ready()
+        async with session.stream(url, **more) as chunks:
+            yield chunks
+
+    def pace(self, url: str, seconds: float) -> None:
+        # Whoever learned the delay has made a request, so the session is there.
+        if self._session is not None:
+            self._session.pace(url, seconds)
+
+    async def close(self) -> None:
+        """Close the session, if one was made."""
+        if self._manager is not None:
+            await self._manager.__aexit__(None, None, None)

@@ -1,0 +1,179 @@
+"""The worker processes: started when there is work, replaced when they die.
+
+A worker is `python -m syncline.worker`, which reads length-prefixed pickles from its standard
+input and answers on its standard output. It ends when its input does, so it never outlives the
+process that started it by more than one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import struct
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.failpoints import Failpoint, hit
+from syncline.sync.work import BatchDone, RunContext, WorkItem
+
+__all__ = ["WorkerDied", "WorkerPool", "read_message", "write_message"]
+
+_head = struct.Struct(">I")
+_GRACE_SECONDS = 10.0
+
+
+class WorkerDied(SynclineError):
+    """A worker process ended, or was ended for taking too long, with a batch in its hands.
+
+    The batch may have been committed; sending it again under the same number is harmless.
+    """
+
+
+def write_message(message: object) -> bytes:
+    """A message, framed."""
+    data = pickle.dumps(message, protocol=5)
+    return _head.pack(len(data)) + data
+
+
+def read_message(data: bytes) -> Any:
+    """The message of a frame's body. Only ever from a process that we started ourselves."""
+    return pickle.loads(data)  # noqa: S301 - our own worker
+
+
+class _Worker:
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.contexts: set[int] = set()
+
+    async def ask(self, message: object) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(write_message(message))
+        await self.process.stdin.drain()
+        hit(Failpoint.BATCH_SENT)
+        head = await self.process.stdout.readexactly(_head.size)
+        return read_message(await self.process.stdout.readexactly(_head.unpack(head)[0]))
+
+    async def end(self, *, kill: bool) -> None:
+        if kill:
+            self._kill()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), _GRACE_SECONDS)
+        except TimeoutError:
+            self._kill()
+            await self.process.wait()
+
+    def _kill(self) -> None:
+        # Not `Process.kill`, which collects an ended process and so hides how it ended.
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
+
+
+class WorkerPool:
+    """Up to `size` workers, shared by the runs of this process."""
+
+    def __init__(self, environment: Mapping[str, str], *, size: int, batch_seconds: float) -> None:
+        self._environment = {**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"}
+        self._batch_seconds = batch_seconds
+        self.size = size
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._slots = asyncio.Semaphore(size)
+
+    async def run(
+        self, context_id: int, context: RunContext, seq: int, items: Sequence[WorkItem]
+    ) -> BatchDone:
+        """Have a batch prepared and stored.
+
+        Raises `WorkerDied`, `Fenced`, `DatabaseUnavailable`, or `SynclineError` for whatever
+        else the worker could not do; but for `WorkerDied`, nothing was written.
+        """
+        async with self._slots:
+            worker = self._idle.pop() if self._idle else await self._start()
+            self._busy.add(worker)
+            try:
+                answer = await asyncio.wait_for(
+                    self._ask(worker, context_id, context, seq, items), self._batch_seconds
+                )
+            except (TimeoutError, EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
+                late = isinstance(error, TimeoutError)
+                await worker.end(kill=late)
+                raise WorkerDied(
+                    f"took longer than {self._batch_seconds:.0f} s"
+                    if late
+                    else f"ended with exit status {worker.process.returncode}"
+                ) from error
+            except BaseException:
+                await worker.end(kill=True)
+                raise
+            finally:
+                self._busy.discard(worker)
+            self._idle.append(worker)
+        hit(Failpoint.BATCH_RECEIVED)
+        return _unwrap(answer)
+
+    async def _ask(
+        self,
+        worker: _Worker,
+        context_id: int,
+        context: RunContext,
+        seq: int,
+        items: Sequence[WorkItem],
+    ) -> Any:
+        if context_id not in worker.contexts:
+            answer = await worker.ask(("open", context_id, context))
+            if answer[0] != "opened":
+                return answer
+            worker.contexts.add(context_id)
+        return await worker.ask(("batch", context_id, seq, items))
+
+    async def _start(self) -> _Worker:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "syncline.worker",
+            stdin=PIPE,
+            stdout=PIPE,
+            env=self._environment,
+            # A terminal's Ctrl-C is for the coordinator, which ends its workers in order.
+            start_new_session=True,
+            limit=1 << 20,
+        )
+        return _Worker(process)
+
+    async def forget(self, context_id: int) -> None:
+        """A run has ended: let the workers close what they hold for it."""
+        for worker in [w for w in self._idle if context_id in w.contexts]:
+            worker.contexts.discard(context_id)
+            try:
+                await worker.ask(("close", context_id))
+            except (EOFError, ConnectionError, asyncio.IncompleteReadError):
+                self._idle.remove(worker)
+                await worker.end(kill=True)
+
+    async def close(self) -> None:
+        """End all workers, at once."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(worker.end(kill=False) for worker in idle))
+        await asyncio.gather(*(worker.end(kill=True) for worker in list(self._busy)))
+
+
+def _unwrap(answer: Any) -> BatchDone:
+    if answer[0] == "done":
+        assert isinstance(answer[1], BatchDone)
+        return answer[1]
+    kind, message, hint = answer[1:]
+    if kind == "fenced":
+        raise Fenced(message, hint=hint)
+    if kind == "database":
+        raise DatabaseUnavailable(message, hint=hint)
+    raise SynclineError(message, hint=hint)

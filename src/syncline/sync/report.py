@@ -1,0 +1,94 @@
+"""A run's account of itself: the counts of invariant 1, and the exit code they mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncline.core.model import Json, Outcome, RunState
+
+__all__ = ["Progress", "Report"]
+
+_LISTED = tuple(outcome.value for outcome in Outcome)
+_GONE = ("deleted", "held")
+_ALWAYS = ("listed", *_LISTED, "gone", *_GONE)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. Handed to whoever shows it, as it changes."""
+
+    listed: int = 0
+    settled: int = 0
+    """Of the listed ones, how many are accounted for."""
+    changed: int = 0
+    """Entries that had to be read."""
+    written: int = 0
+    """Documents created or updated."""
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did. `counts` has the names that `--json` documents."""
+
+    connection: str
+    mode: str
+    run: int | None = None
+    """None for a plan."""
+    state: RunState = RunState.RUNNING
+    seconds: float = 0.0
+    tally: Counter[str] = field(default_factory=Counter)
+    error: Mapping[str, Json] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Count."""
+        self.tally.update(counts)
+
+    def count(self, outcome: Outcome, more: int = 1) -> None:
+        """Count one listed entry."""
+        self.tally[outcome.value] += more
+
+    @property
+    def listed(self) -> int:
+        """Every listed entry has exactly one outcome, so this is their sum."""
+        return self.tally["listed"]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """All counts; those of invariant 1 always, the others where they are not zero."""
+        gone = self.tally["deleted"] + self.tally["held"] + self.tally["moved"]
+        counts = {name: self.tally[name] for name in _ALWAYS} | {"gone": gone}
+        return counts | {k: v for k, v in sorted(self.tally.items()) if v and k not in counts}
+
+    @property
+    def accounted_for(self) -> bool:
+        """Invariant 1."""
+        return self.tally["listed"] == sum(self.tally[name] for name in _LISTED)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all good, 1 failed, 3 failed entries, 4 held deletions, 130 interrupted."""
+        if self.state is RunState.INTERRUPTED:
+            return 130
+        if self.state is RunState.FAILED:
+            return 1
+        if self.tally["failed"] > self.tally["dead"] or self.tally["incomplete"]:
+            return 3
+        return 4 if self.tally["held"] else 0
+
+    def as_json(self) -> dict[str, Json]:
+        """The documented fields."""
+        return {
+            "connection": self.connection,
+            "run": self.run,
+            "mode": self.mode,
+            "state": self.state.value,
+            "seconds": round(self.seconds, 3),
+            **self.counts,
+            "error": None if self.error is None else dict(self.error),
+            "warnings": self.warnings,
+            "exit_code": self.exit_code,
+        }

@@ -1,0 +1,284 @@
+"""The data path: one pass over a connection, from its listing to a closed report.
+
+Read `execute` from top to bottom; what it calls is beside it: `intake.py` decides what a listed
+entry needs, `dispatch.py` fetches and sends batches to the workers, `finish.py` decides what is
+gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import psycopg
+
+from syncline.core.capabilities import Absence, Changes
+from syncline.core.errors import (
+    DatabaseUnavailable,
+    Fenced,
+    RunInProgress,
+    SourceError,
+    SynclineError,
+)
+from syncline.core.failpoints import Failpoint, hit
+from syncline.core.model import Lane, Mode, Partition, RunState
+from syncline.core.ports import Connector
+from syncline.pipeline.chunk import Chunking
+from syncline.pipeline.filter import Filter
+from syncline.pipeline.fingerprint import pipeline_fingerprint, window_fingerprint
+from syncline.store.batches import write_items
+from syncline.store.connections import ConnectionRow
+from syncline.store.cursors import read_cursors
+from syncline.store.database import Connection, Database
+from syncline.store.manifest import failing
+from syncline.store.results import Item
+from syncline.store.runs import RunRef, close_run, open_run, renew, session_name
+from syncline.sync.aliases import settle_aliases
+from syncline.sync.dispatch import Dispatcher
+from syncline.sync.finish import finish
+from syncline.sync.intake import Intake
+from syncline.sync.opening import ConnectorOpener
+from syncline.sync.pool import WorkerPool
+from syncline.sync.report import Progress, Report
+from syncline.sync.triage import MOST_FAILURES, Rules
+from syncline.sync.work import RunContext
+
+__all__ = ["RunRequest", "Tools", "run_connection"]
+
+_RENEW_SECONDS = 60.0
+_WAIT_SECONDS = 0.5
+_context_ids = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a run works with. Built by `bootstrap`."""
+
+    database: Database
+    opener: ConnectorOpener
+    pool: WorkerPool
+    embedder: tuple[str, int]
+    """Name and dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Which pass is wanted."""
+
+    connection: ConnectionRow
+    mode: Mode = Mode.INCREMENTAL
+    wait: bool = False
+    """Wait for another run of the lane to end, instead of being refused."""
+    force: bool = False
+    """End another run of the lane, and start."""
+    on_progress: Callable[[Progress], None] = field(default=lambda progress: None)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set to end early: what is written stays, and the next run goes on from there."""
+
+
+async def run_connection(tools: Tools, request: RunRequest) -> Report:
+    """Run once. The report says how it ended; only refusals are raised.
+
+    Raises `RunInProgress`, `ConfigurationError`, or `DatabaseUnavailable` before the run is open.
+    """
+    connection = request.connection
+    report = Report(connection.name, request.mode.value)
+    started = time.monotonic()
+    async with _taken_lane(tools, request) as (session, run):
+        report.run = run.id
+        hit(Failpoint.RUN_OPENED)
+        try:
+            async with await tools.database.connect(application=session_name(run)) as db:
+                work = _execute(tools, request, run, db, report)
+                await _until_fenced(work, session, run)
+            report.state = RunState.INTERRUPTED if request.stop.is_set() else report.state
+            if report.state is RunState.RUNNING:
+                report.state = RunState.DONE
+        except asyncio.CancelledError:
+            report.state = RunState.INTERRUPTED
+            await asyncio.shield(_close(session, run, report, started))
+            raise
+        except (SynclineError, psycopg.Error) as error:
+            report.state = RunState.FAILED
+            report.error = _told(error)
+        hit(Failpoint.RUN_BEFORE_CLOSE)
+        await _close(session, run, report, started)
+    hit(Failpoint.RUN_CLOSED)
+    return report
+
+
+async def _execute(
+    tools: Tools, request: RunRequest, run: RunRef, db: Connection, report: Report
+) -> None:
+    """The pass itself."""
+    row = request.connection
+    wanted = Filter.model_validate(dict(row.filter))
+    fingerprint = pipeline_fingerprint(wanted, Chunking(), tools.embedder[0])
+    rules = Rules(
+        capabilities=tools.opener.spec(row.kind).capabilities,
+        filter=wanted,
+        mode=request.mode,
+        fingerprint=fingerprint,
+        window_fingerprint=window_fingerprint(fingerprint, wanted),
+        recheck=row.recheck_seconds,
+    )
+    context = RunContext(
+        run=run,
+        database=tools.database.parameters,
+        kind=row.kind,
+        options=row.options,
+        options_version=row.options_version,
+        filter=row.filter,
+    )
+    progress = Progress()
+
+    def say(message: str) -> None:
+        progress.message = message
+        request.on_progress(progress)
+
+    async with tools.opener.open(
+        row.kind, row.options, row.options_version, progress=say, warn=report.warnings.append
+    ) as connector:
+        # 1. Is the source there, and does it let us in? Nothing is gone because it does not.
+        say("asking the source")
+        await connector.check()
+        partitions = await connector.partitions()
+        cursors = await read_cursors(db, row.workspace_id, row.id)
+        dispatcher = Dispatcher(
+            tools.pool,
+            next(_context_ids),
+            context,
+            connector,
+            rules.capabilities.local,
+            report,
+            progress,
+            request.on_progress,
+            db,
+        )
+        async with dispatcher:
+            intake = Intake(dispatcher, db, run, rules, request.stop)
+            # 2. What failed before is tried again, where the listing may not name it.
+            if rules.capabilities.changes is Changes.FEED:
+                await intake.retry(await failing(db, run, most=MOST_FAILURES))
+            # 3. Read what each partition lists; unchanged entries end here.
+            for partition in partitions:
+                cursor = None if request.mode is Mode.FULL else cursors.get(partition.id)
+                await intake.read(partition, _stream(connector, partition, cursor, request.mode))
+            # 4. The workers prepare and store what is left; the cursors follow.
+            say("storing the rest")
+            await dispatcher.drain()
+            hit(Failpoint.LISTING_ENDED)
+            if not request.stop.is_set():
+                await settle_aliases(dispatcher, db, run, fingerprint)
+            await intake.store_cursors()
+            if request.stop.is_set():
+                return
+            if len(intake.errors) == len(partitions):
+                raise intake.errors[0]
+            # 5. What a complete enumeration did not name is gone; moves, guard, tombstones.
+            say("looking for what is gone")
+            await finish(
+                db,
+                run,
+                row,
+                connector,
+                rules.capabilities.absence,
+                dispatcher,
+                enumerated=intake.complete and _enumerates(rules, request.mode),
+            )
+    await _end_of_report(db, run, report)
+
+
+def _stream(
+    connector: Connector, partition: Partition, cursor: Any, mode: Mode
+) -> AsyncIterator[Any]:
+    if mode.lane is Lane.RECONCILE:
+        return connector.enumerate(partition)
+    return connector.changes(partition, cursor)
+
+
+def _enumerates(rules: Rules, mode: Mode) -> bool:
+    """Whether this run, if complete, names every live entry."""
+    if rules.capabilities.absence is Absence.NOTHING or mode is Mode.BACKFILL:
+        return False
+    return rules.capabilities.changes is Changes.LISTING or mode is Mode.RECONCILE
+
+
+async def _end_of_report(session: Connection, run: RunRef, report: Report) -> None:
+    if report.warnings:
+        shown = report.warnings[:100]
+        if len(report.warnings) > len(shown):
+            shown.append(f"… and {len(report.warnings) - len(shown)} more warnings")
+        await write_items(session, run, [Item("warning", None, text) for text in shown])
+
+
+@asynccontextmanager
+async def _taken_lane(
+    tools: Tools, request: RunRequest
+) -> AsyncIterator[tuple[Connection, RunRef]]:
+    """The lane, held by a database session of its own for as long as the run lasts."""
+    session = await tools.database.connect()
+    row = request.connection
+    try:
+        while True:
+            try:
+                run = await open_run(
+                    session, row.workspace_id, row.id, request.mode, force=request.force
+                )
+                break
+            except RunInProgress:
+                if not request.wait:
+                    raise
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(request.stop.wait(), _WAIT_SECONDS)
+                if request.stop.is_set():
+                    raise
+        yield session, run
+    finally:
+        await session.close()
+
+
+async def _until_fenced(work: Any, session: Connection, run: RunRef) -> None:
+    """Do the work while the lease can be renewed; cancel it when the run is taken over."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=_RENEW_SECONDS)
+            if not task.done():
+                await renew(session, run)
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _close(session: Connection, run: RunRef, report: Report, started: float) -> None:
+    report.seconds = time.monotonic() - started
+    try:
+        await close_run(session, run, report.state, report.counts, report.error)
+    except Fenced as error:
+        report.state, report.error = RunState.FAILED, _told(error)
+    except psycopg.Error as error:
+        # The row stays `running`; the next run sees that our session is gone.
+        report.state = RunState.FAILED
+        report.error = report.error or _told(error)
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    if isinstance(error, psycopg.OperationalError) or (
+        isinstance(error, psycopg.Error) and not isinstance(error, psycopg.DatabaseError)
+    ):
+        error = DatabaseUnavailable(
+            f"The database went away: {str(error).strip().splitlines()[0] if str(error) else ''}",
+            hint="What was stored stays. Sync again: it goes on from there.",
+        )
+    code = error.code if isinstance(error, SourceError) else type(error).__name__
+    hint = error.hint if isinstance(error, SynclineError) else None
+    return {"code": code, "message": str(error), "hint": hint}

@@ -1,0 +1,57 @@
+"""What travels between the coordinator and its worker processes. Picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from syncline.core.model import Content, ContentHash, Entry, Json
+from syncline.store.runs import RunRef
+
+__all__ = ["BatchDone", "RunContext", "WorkItem"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What a worker must know of a run, once."""
+
+    run: RunRef
+    database: Mapping[str, str]
+    """Connection parameters; they hold a password, so this never goes into a log."""
+    kind: str
+    options: Mapping[str, Json]
+    options_version: int
+    filter: Mapping[str, Json]
+    plan: bool = False
+    """Decide everything, write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One entry to be read, prepared and stored."""
+
+    entry: Entry
+    partition: str
+    revision: int
+    """Of its manifest row, taken before it was fetched; 0 if it has none."""
+    content: Content | None = None
+    """None where the worker fetches for itself."""
+    follow_canonical: bool = True
+    """False once its canonical link is known to lead nowhere."""
+    cost: int = 0
+    """Bytes, for the size of batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """What became of a batch."""
+
+    counts: Mapping[str, int]
+    conflicts: Sequence[str] = ()
+    """Entries that changed in the store meanwhile: to be read again."""
+    aliases: Sequence[tuple[str, str]] = ()
+    """Entries that say they are another's document, with that other's id: decided at the end."""
+    created: Sequence[tuple[str, ContentHash]] = ()
+    """For a plan: new documents, by which moves are recognised."""
+    removed: Sequence[tuple[str, str]] = ()
+    """For a plan: documents that would go, with the reason."""

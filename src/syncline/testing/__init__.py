@@ -1,0 +1,1 @@
+"""What authors of connectors test them with. See `connector_suite`."""

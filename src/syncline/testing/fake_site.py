@@ -1,0 +1,103 @@
+"""A fake web site: pages, robots.txt and sitemaps in memory, on a hostile server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+from syncline.testing.fake_server import FakeServer
+
+__all__ = ["FakePage", "FakeSite", "urlset"]
+
+
+@dataclass(frozen=True, slots=True)
+class FakePage:
+    """One page. Its etag follows from its body."""
+
+    body: bytes
+    content_type: str = "text/html; charset=utf-8"
+    lastmod: str | None = None
+    """What the sitemap says of it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    listed: bool = True
+    has_etag: bool = True
+
+    @property
+    def etag(self) -> str:
+        return f'"{blake2b(self.body, digest_size=8).hexdigest()}"'
+
+
+class FakeSite(FakeServer):
+    """A site whose `/sitemap.xml` lists its pages, unless `files` has one by that name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages: dict[str, FakePage] = {}
+        self.files: dict[str, tuple[bytes, str]] = {}
+        """By path: body and content type of robots.txt, sitemaps and what else is no page."""
+        self.has_sitemap = True
+        self.soft_404: str | None = None
+        """Answers unknown addresses with 200 and this page; `{path}` in it is the address."""
+
+    def put(
+        self, path: str, text: str = "", *, title: str = "", lastmod: str | None = None
+    ) -> None:
+        """Write a page of HTML with this text."""
+        title = title or f"Page {path}"
+        body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p>"
+        self.pages[path] = FakePage(f"{body}</body></html>".encode(), lastmod=lastmod)
+
+    def put_file(self, path: str, body: str | bytes, content_type: str = "application/xml") -> None:
+        """Put anything else there: a sitemap, a feed, a robots.txt."""
+        self.files[path] = (body.encode() if isinstance(body, str) else body, content_type)
+
+    def put_robots(self, text: str) -> None:
+        """Write robots.txt."""
+        self.put_file("/robots.txt", text, "text/plain")
+
+    def sitemap(self) -> str:
+        """A sitemap of all listed pages."""
+        lines = "".join(
+            f"<url><loc>{escape(self.url + path)}</loc>"
+            + (f"<lastmod>{escape(page.lastmod)}</lastmod>" if page.lastmod else "")
+            + "</url>\n"
+            for path, page in sorted(self.pages.items())
+            if page.listed
+        )
+        return urlset(lines)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path
+        if path in self.files:
+            body, content_type = self.files[path]
+            return web.Response(body=body, headers={"Content-Type": content_type})
+        if path == "/sitemap.xml" and self.has_sitemap:
+            return web.Response(text=self.sitemap(), content_type="application/xml")
+        page = self.pages.get(path)
+        if page is None:
+            return self._answer_missing(path)
+        headers = {"Content-Type": page.content_type, **page.headers}
+        if page.has_etag:
+            headers["ETag"] = page.etag
+            if request.headers.get("If-None-Match") == page.etag:
+                return web.Response(status=304, headers={"ETag": page.etag})
+        return web.Response(body=page.body, headers=headers)
+
+    def _answer_missing(self, path: str) -> web.StreamResponse:
+        if self.soft_404 is None:
+            return web.Response(status=404, text="404: no such page")
+        return web.Response(
+            text=self.soft_404.replace("{path}", escape(path)), content_type="text/html"
+        )
+
+
+def urlset(lines: str) -> str:
+    """A sitemap around these `<url>` elements."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n'
+    )

@@ -1,0 +1,318 @@
+"""The HTTP session: every request through the guard, the host's gate, the limits and the retries.
+
+The layers stand in this order around one request: retries, then per hop the guard, the
+host's turn, the exchange itself, and the bounded reading of the body. A layer that must
+see every attempt belongs inside `_answer`, one that sees only requests around `get`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from syncline.core.clock import SystemClock
+from syncline.core.errors import RateLimited, Rejected
+from syncline.core.model import Validators
+from syncline.core.ports import Clock, HttpResponse
+from syncline.core.urls import normalise_url, same_origin, shown_url
+from syncline.transport.classify import error_of_exception, error_of_status
+from syncline.transport.conditional import conditional_headers
+from syncline.transport.guard import UrlGuard
+from syncline.transport.limits import Limits, RateFloor, bounded_decoder, too_large
+from syncline.transport.politeness import Politeness
+from syncline.transport.resolver import GuardedResolver, Lookup, system_lookup
+from syncline.transport.retry import Retries, RetryPolicy, Sleep
+
+__all__ = ["HttpSession", "default_user_agent"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# All that may follow a redirect to another origin: keys travel in headers of any name.
+_HARMLESS = frozenset({"accept", "accept-language"})
+_CONNECTIONS = 100
+_DNS_SECONDS = 60
+_FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
+
+def default_user_agent() -> str:
+    """How Syncline introduces itself to a site."""
+    try:
+        number = version("syncline")
+    except PackageNotFoundError:
+        number = "0"
+    return f"Syncline/{number} (knowledge base sync)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    url: str
+    name: str
+    """The URL as messages may show it."""
+    headers: Mapping[str, str]
+    validators: Validators
+    seconds: float
+    """For one hop, before any growth."""
+
+
+class HttpSession:
+    """Implements `core.ports.HttpTransport`. Open it with `async with`."""
+
+    def __init__(
+        self,
+        *,
+        allow_private_hosts: Collection[str] = (),
+        user_agent: str | None = None,
+        concurrency: int = 8,
+        delay: float = 0.0,
+        limits: Limits | None = None,
+        retries: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        sleep: Sleep = asyncio.sleep,
+        random: Callable[[], float] = random.random,
+        lookup: Lookup = system_lookup,
+    ) -> None:
+        """`concurrency` and `delay` (seconds) hold for each host by itself."""
+        self._clock = clock or SystemClock()
+        self._limits = limits or Limits()
+        self._policy = retries or RetryPolicy()
+        self._guard = UrlGuard(allow_private_hosts)
+        self._lookup = lookup
+        self._politeness = Politeness(
+            concurrency=concurrency, delay=delay, clock=self._clock, sleep=sleep
+        )
+        self._retries = Retries(self._policy, clock=self._clock, sleep=sleep, random=random)
+        self._user_agent = user_agent or default_user_agent()
+        self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
+        self._client: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=GuardedResolver(self._guard, self._lookup),
+                limit=_CONNECTIONS,
+                ttl_dns_cache=_DNS_SECONDS,
+            ),
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip, deflate"},
+            # A cookie would make an answer depend on the order of requests.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # aiohttp would decompress without a bound on the ratio.
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    def pace(self, url: str, seconds: float) -> None:
+        """See `HttpTransport.pace`."""
+        self._politeness.pace(self._guard.check_url(url).host, seconds)
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        validators: Validators | None = None,
+        max_bytes: int | None = None,
+    ) -> HttpResponse:
+        """See `HttpTransport.get`."""
+        request = _request(url, headers, validators, self._limits.total_seconds)
+        bound = min(max_bytes or self._limits.body_bytes, self._limits.body_bytes)
+
+        async def attempt(scale: float) -> HttpResponse:
+            async with self._answer(request, scale) as (response, final):
+                received = _plain_headers(response)
+                body = b""
+                if response.status != 304:
+                    body = b"".join([piece async for piece in self._body(response, final, bound)])
+                return HttpResponse(response.status, final, received, body)
+
+        return await self._retries.run(attempt)
+
+    def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """See `HttpTransport.stream`. Only what fails before the body begins is tried again."""
+        bound = min(max_bytes or self._limits.stream_bytes, self._limits.stream_bytes)
+        return self._stream(_request(url, headers, None, self._limits.stream_seconds), bound)
+
+    @asynccontextmanager
+    async def _stream(self, request: _Request, bound: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        async def attempt(
+            scale: float,
+        ) -> tuple[
+            AbstractAsyncContextManager[tuple[aiohttp.ClientResponse, str]],
+            tuple[aiohttp.ClientResponse, str],
+        ]:
+            opening = self._answer(request, scale)
+            return opening, await opening.__aenter__()
+
+        opened, (response, final) = await self._retries.run(attempt)
+        try:
+            async with aclosing(self._body(response, final, bound)) as pieces:
+                yield pieces
+        finally:
+            await opened.__aexit__(None, None, None)
+
+    @asynccontextmanager
+    async def _answer(
+        self, request: _Request, scale: float
+    ) -> AsyncGenerator[tuple[aiohttp.ClientResponse, str], None]:
+        """The response after redirects, its body unread, with the URL it came from."""
+        url, headers = request.url, request.headers
+        seen: set[str] = set()
+        while True:
+            host = self._guard.check_url(url).host
+            async with self._politeness.turn(host):
+                response = await self._send(request, url, headers, scale)
+                try:
+                    if response.status not in _REDIRECTS:
+                        self._raise_for_status(request, url, host, response)
+                        yield response, url
+                        return
+                    target = _target(response, url)
+                finally:
+                    # An unread rest closes the connection; a read body gives it back.
+                    response.release()
+            seen.add(url)
+            if target in seen or len(seen) > self._limits.redirects:
+                what = "in a circle" if target in seen else f"more than {len(seen) - 1} times"
+                raise Rejected(
+                    f"{request.name} redirects {what}",
+                    hint="Open it in a browser: the site may want a log-in or cookies.",
+                )
+            if not same_origin(url, target):
+                headers = {n: v for n, v in headers.items() if n.lower() in _HARMLESS}
+            url = target
+
+    async def _send(
+        self, request: _Request, url: str, headers: Mapping[str, str], scale: float
+    ) -> aiohttp.ClientResponse:
+        if self._client is None:
+            raise RuntimeError("the session is used outside of `async with`")
+        if request.validators:
+            headers = {**headers, **conditional_headers(request.validators, request.url, url)}
+        try:
+            return await self._client.request(
+                "GET",
+                URL(url, encoded=True),
+                headers=headers,
+                allow_redirects=False,
+                timeout=self._timeout(request.seconds, scale),
+            )
+        except _FAILURES as error:
+            seconds = self._limits.connect_seconds * scale
+            raise error_of_exception(error, shown_url(url), seconds) from error
+
+    def _timeout(self, seconds: float, scale: float) -> aiohttp.ClientTimeout:
+        timeout = self._timeouts.get((seconds, scale))
+        if timeout is None:
+            timeout = self._timeouts[(seconds, scale)] = aiohttp.ClientTimeout(
+                total=seconds * scale,
+                sock_connect=self._limits.connect_seconds * scale,
+                sock_read=self._limits.idle_seconds * scale,
+            )
+        return timeout
+
+    def _raise_for_status(
+        self, request: _Request, url: str, host: str, response: aiohttp.ClientResponse
+    ) -> None:
+        status = response.status
+        if 200 <= status < 300 or (status == 304 and request.validators):
+            return
+        error = error_of_status(status, shown_url(url), _plain_headers(response), self._clock.now())
+        if isinstance(error, RateLimited) and error.retry_after:
+            # Whoever else waits for this host would only be told the same.
+            self._politeness.hold(host, min(error.retry_after, self._policy.patience))
+        raise error
+
+    async def _body(
+        self, response: aiohttp.ClientResponse, url: str, bound: int
+    ) -> AsyncGenerator[bytes, None]:
+        """The decoded body in pieces, within `bound` bytes both received and decoded."""
+        name = shown_url(url)
+        if (response.content_length or 0) > bound:
+            raise too_large(name, bound)
+        decoder = bounded_decoder(
+            response.headers.get("Content-Encoding", ""), self._limits, bound, name
+        )
+        floor = RateFloor(self._limits, self._clock.monotonic, name)
+        received = 0
+        try:
+            while True:
+                floor.ask()
+                data = await response.content.readany()
+                if not data:
+                    break
+                received += len(data)
+                floor.got(received)
+                if received > bound:
+                    raise too_large(name, bound)
+                if decoder is None:
+                    yield data
+                else:
+                    for piece in decoder.feed(data):
+                        yield piece
+        except _FAILURES as error:
+            raise error_of_exception(error, name, self._limits.connect_seconds) from error
+        if decoder is not None and received:
+            decoder.close()
+
+
+def _request(
+    url: str, headers: Mapping[str, str] | None, validators: Validators | None, seconds: float
+) -> _Request:
+    try:
+        normal = normalise_url(url)
+    except ValueError as error:
+        raise Rejected(
+            f"{shown_url(url)} cannot be requested: {error}",
+            hint="Only http and https URLs without a user name in them are requested.",
+        ) from error
+    return _Request(normal, shown_url(normal), headers or {}, validators or {}, seconds)
+
+
+def _target(response: aiohttp.ClientResponse, url: str) -> str:
+    """Where a redirect leads."""
+    location = response.headers.get("Location", "")
+    # Bytes that are no ASCII arrive as they were sent, whatever charset was meant.
+    raw = location.encode("utf-8", "surrogateescape")
+    plain = "".join(chr(byte) if byte < 128 else f"%{byte:02X}" for byte in raw)
+    if not plain:
+        raise Rejected(
+            f"{shown_url(url)} answered {response.status} without saying where to go",
+            hint="The site is misconfigured: tell its owner, or exclude this address.",
+        )
+    try:
+        return normalise_url(plain, url)
+    except ValueError as error:
+        raise Rejected(
+            f"{shown_url(url)} redirects to {shown_url(plain)}: {error}",
+            hint="The site is misconfigured: tell its owner, or exclude this address.",
+        ) from error
+
+
+def _plain_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Names in lower case, repeated headers joined, text that can be stored."""
+    plain: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        if not value.isascii():
+            value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        plain[key] = f"{plain[key]}, {value}" if key in plain else value
+    return plain

@@ -1,0 +1,1 @@
+"""Tests. Support modules are imported as `tests.support…`, also by worker processes."""

@@ -1,0 +1,49 @@
+"""What every test that needs a database shares: one server a test process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+
+import pytest
+
+from syncline.settings import Settings
+from syncline.store.database import Connection, Database
+from syncline.store.embedded import EmbeddedServer
+from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server_settings() -> Iterator[Settings]:
+    """Settings of a running bundled server; SYNCLINE_TEST_POSTGRES says which version."""
+    folder = make_data_folder()
+    version = os.environ.get("SYNCLINE_TEST_POSTGRES", "18")
+    settings = settings_for(folder, version, workers=2, embedder="hashing")
+    server = EmbeddedServer(settings)
+    asyncio.run(server.acquire())
+    yield settings
+    asyncio.run(server.stop(force=True))
+    remove_data_folder(folder)
+
+
+@pytest.fixture
+def workspace_name() -> str:
+    """A workspace of the test's own: its wall."""
+    return f"test-{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture
+async def database(server_settings: Settings) -> AsyncIterator[Database]:
+    async with Database(server_settings) as database:
+        yield database
+
+
+@pytest.fixture
+async def db(database: Database) -> AsyncIterator[Connection]:
+    """A connection as the application's role."""
+    async with database.connection() as connection:
+        yield connection

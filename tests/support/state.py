@@ -1,0 +1,101 @@
+"""What a workspace holds, so that two histories can be compared; and what it may never hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncline.core.model import WorkspaceId
+from syncline.store.database import Connection
+
+__all__ = ["assert_consistent", "state_of"]
+
+_STATE = {
+    "documents": """
+        SELECT d.entry_id, d.state, d.title, d.url, d.tags, d.principals, d.deleted_reason,
+               encode(c.hash, 'hex')
+        FROM documents d JOIN contents c ON c.workspace_id = d.workspace_id AND c.id = d.content_id
+        WHERE d.workspace_id = %s ORDER BY 1, 2""",
+    "contents": """
+        SELECT encode(hash, 'hex'), stemming, encode(chunking, 'hex'), text FROM contents
+        WHERE workspace_id = %s ORDER BY 1""",
+    "chunks": """
+        SELECT encode(c.hash, 'hex'), k.n, k.start, k.length, encode(k.hash, 'hex'), k.headings,
+               k.terms::text
+        FROM chunks k JOIN contents c ON c.workspace_id = k.workspace_id AND c.id = k.content_id
+        WHERE k.workspace_id = %s ORDER BY 1, 2""",
+    "embeddings": """
+        SELECT model_id, encode(chunk_hash, 'hex'), vector::text FROM embeddings
+        WHERE workspace_id = %s ORDER BY 1, 2""",
+    "manifest": """
+        SELECT entry_id, partition, state, reason, alias_of, version, encode(fingerprint, 'hex'),
+               encode(content_hash, 'hex'), failures, gone, gone_reason
+        FROM manifest WHERE workspace_id = %s ORDER BY 1""",
+    "cursors": """
+        SELECT partition, version, value FROM cursors WHERE workspace_id = %s ORDER BY 1""",
+    "originals": """
+        SELECT encode(entry_key, 'hex'), envelope::text, encode(data, 'hex') FROM originals
+        WHERE workspace_id = %s ORDER BY 1""",
+}
+
+_NEVER = {
+    "a chunk without its content": """
+        SELECT count(*) FROM chunks k WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM contents c
+            WHERE c.workspace_id = k.workspace_id AND c.id = k.content_id)""",
+    "a content without a document": """
+        SELECT count(*) FROM contents c WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM documents d WHERE d.workspace_id = c.workspace_id
+            AND d.content_id = c.id)""",
+    "a chunk without its embedding": """
+        SELECT count(*) FROM chunks k WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM embeddings e WHERE e.workspace_id = k.workspace_id
+            AND e.chunk_hash = k.hash)""",
+    "an embedding without a chunk": """
+        SELECT count(*) FROM embeddings e WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM chunks k WHERE e.workspace_id = k.workspace_id
+            AND e.chunk_hash = k.hash)""",
+    "a content without chunks": """
+        SELECT count(*) FROM contents c WHERE workspace_id = %s AND text <> '' AND NOT EXISTS (
+            SELECT FROM chunks k WHERE c.workspace_id = k.workspace_id AND c.id = k.content_id)""",
+    "a live document without a manifest row": """
+        SELECT count(*) FROM documents d WHERE workspace_id = %s AND state = 'live'
+            AND NOT EXISTS (SELECT FROM manifest m WHERE m.workspace_id = d.workspace_id
+            AND m.connection_id = d.connection_id AND m.entry_key = d.entry_key)""",
+    "a stored entry without its document": """
+        SELECT count(*) FROM manifest m WHERE workspace_id = %s AND m.state = 'stored'
+            AND NOT EXISTS (SELECT FROM documents d WHERE m.workspace_id = d.workspace_id
+            AND m.connection_id = d.connection_id AND m.entry_key = d.entry_key
+            AND d.state = 'live')""",
+    "a running run": "SELECT count(*) FROM runs WHERE workspace_id = %s AND state = 'running'",
+    "a working row of a run": "SELECT count(*) FROM run_seen WHERE workspace_id = %s",
+    "a batch row of a run": "SELECT count(*) FROM run_batches WHERE workspace_id = %s",
+    "a pending deletion": """
+        SELECT count(*) FROM manifest WHERE workspace_id = %s AND gone = 'pending'""",
+}
+
+
+async def _workspace(db: Connection, name: str) -> WorkspaceId:
+    found = await db.execute("SELECT id FROM workspaces WHERE name = %s", (name,))
+    row = await found.fetchone()
+    assert row is not None
+    return WorkspaceId(row[0])
+
+
+async def state_of(db: Connection, workspace: str) -> dict[str, list[Any]]:
+    """Everything that is to be the same whatever happened on the way. Ids and times are not."""
+    workspace_id = await _workspace(db, workspace)
+    state = {}
+    for name, query in _STATE.items():
+        found = await db.execute(query.encode(), (workspace_id,))
+        state[name] = list(await found.fetchall())
+    return state
+
+
+async def assert_consistent(db: Connection, workspace: str) -> None:
+    """Nothing dangles, nothing is left over."""
+    workspace_id = await _workspace(db, workspace)
+    for what, query in _NEVER.items():
+        found = await db.execute(query.encode(), (workspace_id,))
+        row = await found.fetchone()
+        assert row is not None
+        assert row[0] == 0, f"{row[0]} times: {what}"

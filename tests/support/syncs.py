@@ -1,0 +1,128 @@
+"""Running syncs in tests: in this process, or in one that may be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syncline.bootstrap import build_tools
+from syncline.core.failpoints import ENVIRONMENT_VARIABLE
+from syncline.core.model import Mode
+from syncline.settings import Settings
+from syncline.store.connections import ConnectionRow, add_connection, list_connections
+from syncline.store.workspaces import make_workspace
+from syncline.sync.report import Report
+from syncline.sync.run import RunRequest, Tools, run_connection
+from tests.support.scripted import ENVIRONMENT
+from tests.support.world import World
+
+__all__ = ["Ended", "Syncs", "open_syncs", "sync_process", "sync_process_result"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(slots=True)
+class Syncs:
+    """A workspace with one connection to a scripted world, ready to be synced."""
+
+    tools: Tools
+    row: ConnectionRow
+
+    async def run(self, mode: Mode = Mode.INCREMENTAL, **more: Any) -> Report:
+        return await run_connection(self.tools, RunRequest(self.row, mode, **more))
+
+
+@asynccontextmanager
+async def open_syncs(
+    settings: Settings, workspace: str, world: World, kind: str = "scripted"
+) -> AsyncIterator[Syncs]:
+    """Syncs in this process, with worker processes of its own."""
+    tools = build_tools(settings, environ={**os.environ, **ENVIRONMENT})
+    async with tools.database as database:
+        try:
+            async with database.connection() as db:
+                ws = await make_workspace(db, workspace)
+                rows = await list_connections(db, ws)
+                row = (
+                    rows[0]
+                    if rows
+                    else await add_connection(
+                        db,
+                        ws,
+                        kind=kind,
+                        name="scripted",
+                        source=str(world.path),
+                        options=world.options,
+                        options_version=1,
+                    )
+                )
+            yield Syncs(tools, row)
+        finally:
+            await tools.pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a sync's process ended."""
+
+    status: int
+    report: Mapping[str, Any] | None
+    errors: str
+
+    @property
+    def killed(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+
+def sync_process(
+    settings: Settings,
+    workspace: str,
+    world: World,
+    kind: str = "scripted",
+    *,
+    failpoints: str = "",
+    mode: str = "incremental",
+) -> subprocess.Popen[bytes]:
+    """Start a sync in a process of its own, with failpoints armed in it and in its workers."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.syncs", workspace, str(world.path), kind, mode],
+        cwd=_ROOT,
+        env={
+            **os.environ,
+            **settings.to_environment(),
+            **ENVIRONMENT,
+            ENVIRONMENT_VARIABLE: failpoints,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def sync_process_result(process: subprocess.Popen[bytes], *, seconds: float = 60) -> Ended:
+    """Wait for it."""
+    with process:
+        output, errors = process.communicate(timeout=seconds)
+    lines = output.decode().strip().splitlines()
+    report = json.loads(lines[-1]) if lines else None
+    return Ended(process.returncode, report, errors.decode())
+
+
+async def _main() -> None:
+    workspace, path, kind, mode = sys.argv[1:]
+    settings = Settings.from_environment()
+    async with open_syncs(settings, workspace, World(Path(path), create=False), kind) as syncs:
+        report = await syncs.run(Mode(mode))
+    print(json.dumps(report.as_json()))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -1,0 +1,1 @@
+"""Connectors, their registry and their options."""
