@@ -22,10 +22,12 @@ __all__ = [
 ]
 
 
-async def model_id(db: Connection, name: str, dimension: int) -> int:
-    """The number under which a model's embeddings are kept."""
+async def model_id(db: Connection, name: str, dimension: int, *, make: bool = True) -> int:
+    """The number under which a model's embeddings are kept; 0 where there are none to be made."""
     found = await db.execute("SELECT id FROM models WHERE name = %s", (name,))
     row = await found.fetchone()
+    if row is None and not make:
+        return 0
     if row is None:
         await db.execute(
             "INSERT INTO models (name, dimension) VALUES (%s, %s) ON CONFLICT DO NOTHING",

@@ -3,6 +3,9 @@
 An entry whose document is to go carries `gone` in the manifest: `pending` until the run's end
 decides, `held` while a person is asked, `kept` where a person (or `keep_deleted`) said to keep
 it. The mark outlives a crash, so the next run decides what this one could not.
+
+Each row looks its neighbours up by their whole key (`LATERAL`, scalar subqueries): a join would
+be planned by statistics that a first run has not got yet, and turn quadratic.
 """
 
 from __future__ import annotations
@@ -67,17 +70,18 @@ async def mark_unlisted(
     document are forgotten.
     """
     unseen = (
-        " AND m.written_at < r.started_at AND NOT EXISTS (SELECT FROM run_seen s"
-        " WHERE s.workspace_id = m.workspace_id AND s.run_id = r.id AND s.entry_key = m.entry_key)"
+        " AND m.written_at < r.started_at AND (SELECT 1 FROM run_seen s"
+        " WHERE s.workspace_id = m.workspace_id AND s.run_id = r.id AND s.entry_key = m.entry_key"
+        " LIMIT 1) IS NULL"
     )
     async with db.transaction():
         await hold(db, run)
         await db.execute(
             "DELETE FROM manifest m USING runs r WHERE m.workspace_id = %(workspace)s"
             " AND m.connection_id = %(connection)s AND r.workspace_id = m.workspace_id"
-            " AND r.id = %(run)s AND NOT EXISTS (SELECT FROM documents d"
+            " AND r.id = %(run)s AND (SELECT 1 FROM documents d"
             " WHERE d.workspace_id = m.workspace_id AND d.connection_id = m.connection_id"
-            " AND d.entry_key = m.entry_key AND d.state = 'live')" + unseen,
+            " AND d.entry_key = m.entry_key AND d.state = 'live' LIMIT 1) IS NULL" + unseen,
             _names(run),
         )
         await db.execute(
@@ -108,10 +112,11 @@ async def pending(db: Connection, run: RunRef) -> list[Candidate]:
     found = await db.execute(
         "SELECT d.id, m.entry_key, m.entry_id, d.content_id, d.title, m.gone_reason,"
         " m.state = 'gone', m.gone = 'held'"
-        " FROM manifest m JOIN documents d ON d.workspace_id = m.workspace_id"
-        " AND d.connection_id = m.connection_id AND d.entry_key = m.entry_key"
+        " FROM manifest m CROSS JOIN LATERAL (SELECT id, content_id, title FROM documents d"
+        " WHERE d.workspace_id = m.workspace_id AND d.connection_id = m.connection_id"
+        " AND d.entry_key = m.entry_key AND d.state = 'live' LIMIT 1) d"
         " WHERE m.workspace_id = %s AND m.connection_id = %s AND m.gone IN ('pending', 'held')"
-        " AND d.state = 'live' ORDER BY m.entry_id COLLATE \"C\"",
+        " ORDER BY m.entry_id COLLATE \"C\"",
         (run.workspace_id, run.connection_id),
     )
     return [
@@ -132,9 +137,9 @@ async def created_since(
         "SELECT d.id, d.entry_key, d.entry_id, d.content_id, d.title,"
         " CASE WHEN d.created_run = %(run)s THEN 'created'"
         " WHEN d.changed_run = %(run)s THEN 'updated' ELSE 'unchanged' END"
-        " FROM documents d JOIN manifest m ON m.workspace_id = d.workspace_id"
-        " AND m.connection_id = d.connection_id AND m.entry_key = d.entry_key"
-        " WHERE d.workspace_id = %(workspace)s AND d.connection_id = %(connection)s"
+        " FROM documents d CROSS JOIN LATERAL (SELECT state, gone FROM manifest m"
+        " WHERE m.workspace_id = d.workspace_id AND m.connection_id = d.connection_id"
+        " AND m.entry_key = d.entry_key LIMIT 1) m WHERE d.workspace_id = %(workspace)s AND d.connection_id = %(connection)s"
         " AND d.state = 'live' AND d.created_run > %(after)s AND d.content_id = ANY(%(contents)s)"
         " AND m.state = 'stored' AND m.gone IS NULL ORDER BY d.entry_id COLLATE \"C\"",
         _names(run) | {"after": after, "contents": list(contents)},
@@ -247,12 +252,13 @@ async def bury(
         "UPDATE documents d SET state = 'deleted', deleted_at = now(), deleted_reason = c.reason"
         " FROM (SELECT * FROM unnest(%s::bytea[], %s::text[]) AS n (entry_key, reason)"
         " ORDER BY entry_key) c WHERE d.workspace_id = %s AND d.connection_id = %s"
-        " AND d.entry_key = c.entry_key AND d.state = 'live'",
+        " AND d.entry_key = c.entry_key AND d.entry_key = ANY(%s) AND d.state = 'live'",
         (
             [c.entry_key for c in candidates],
             [c.reason for c in candidates],
             workspace,
             connection,
+            keys,
         ),
     )
     await db.execute(

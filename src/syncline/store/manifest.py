@@ -45,6 +45,8 @@ class Known:
 
 
 _UNLISTED = "not listed by the source, but still there"
+# Lateral, so that each row looks its document up by the whole key: before the first statistics
+# are there, a join would go through all documents of the connection for each row.
 _SELECT = """
 SELECT m.entry_key, m.entry_id, m.partition, m.locator, m.state, m.reason, m.alias_of, m.version,
        m.validators, extract(epoch FROM clock_timestamp() - m.checked_at)::float8 AS age,
@@ -52,10 +54,10 @@ SELECT m.entry_key, m.entry_id, m.partition, m.locator, m.state, m.reason, m.ali
        coalesce(d.state = 'live', false) AS live, d.content_id,
        coalesce(t.state = 'live', false) AS target_live
 FROM manifest m
-LEFT JOIN documents d ON d.workspace_id = m.workspace_id
-    AND d.connection_id = m.connection_id AND d.entry_key = m.entry_key
-LEFT JOIN documents t ON t.workspace_id = m.workspace_id
-    AND t.connection_id = m.connection_id AND t.entry_key = m.alias_key
+LEFT JOIN LATERAL (SELECT state, content_id FROM documents d WHERE d.workspace_id = m.workspace_id
+    AND d.connection_id = m.connection_id AND d.entry_key = m.entry_key LIMIT 1) d ON true
+LEFT JOIN LATERAL (SELECT state FROM documents t WHERE t.workspace_id = m.workspace_id
+    AND t.connection_id = m.connection_id AND t.entry_key = m.alias_key LIMIT 1) t ON true
 """
 
 
@@ -96,8 +98,8 @@ async def unlisted(
         " AND m.written_at < r.started_at AND m.gone IS NULL"
         " AND (m.reason IS DISTINCT FROM %s"
         " OR m.checked_at < clock_timestamp() - make_interval(secs => %s))"
-        " AND NOT EXISTS (SELECT FROM run_seen s WHERE s.workspace_id = m.workspace_id"
-        " AND s.run_id = r.id AND s.entry_key = m.entry_key)"
+        " AND (SELECT 1 FROM run_seen s WHERE s.workspace_id = m.workspace_id"
+        " AND s.run_id = r.id AND s.entry_key = m.entry_key LIMIT 1) IS NULL"
         " AND m.entry_key > %s ORDER BY m.entry_key LIMIT %s",
         (run.id, run.workspace_id, run.connection_id, _UNLISTED, recheck, after, limit),
     )

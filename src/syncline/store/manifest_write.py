@@ -91,7 +91,7 @@ UPDATE manifest m SET
     revision = m.revision + 1, written_at = clock_timestamp()
 FROM {_UNNEST}
 WHERE m.workspace_id = %(workspace)s AND m.connection_id = %(connection)s
-    AND m.entry_key = n.entry_key
+    AND m.entry_key = n.entry_key AND m.entry_key = ANY(%(entry_key)s::bytea[])
 """
 
 

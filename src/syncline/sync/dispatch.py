@@ -18,9 +18,8 @@ from syncline.store.manifest import Known, look_up
 from syncline.store.results import Absent, Broken, Filtered, Item, Result, Same, Verdict, decide
 from syncline.store.runs import hold
 from syncline.sync.pool import WorkerDied, WorkerPool
-from syncline.sync.preparer import as_broken
 from syncline.sync.report import Progress, Report
-from syncline.sync.work import BatchDone, RunContext, WorkItem
+from syncline.sync.work import BatchDone, RunContext, WorkItem, as_broken
 
 __all__ = ["Dispatcher"]
 
@@ -241,7 +240,7 @@ class Dispatcher:
     async def _absorb(self, items: Sequence[WorkItem], done: BatchDone) -> None:
         self.report.add(done.counts)
         if self.plan:
-            self.planned.append(done)
+            self._note_plan(done)
         self.progress.written += done.counts.get("created", 0) + done.counts.get("updated", 0)
         aliases = dict(done.aliases)
         conflicts = set(done.conflicts)
@@ -289,7 +288,7 @@ class Dispatcher:
             async with self._database_lock:
                 known = await look_up(self._database, self._context.run, [r.key for r in notes])
             done = _would(notes, known)
-            self.planned.append(done)
+            self._note_plan(done)
             self.report.add(done.counts)
         else:
             batch = Batch(self._context.run, next(self._seq), notes)
@@ -318,10 +317,20 @@ class Dispatcher:
 
     async def _write_lines(self) -> None:
         lines, self._lines = self._lines, []
-        if lines and not self.plan:
+        if self.plan:
+            for line in lines:
+                self.report.sample(line.kind, line.entry_id)
+        elif lines:
             async with self._database_lock, self._database.transaction():
                 await hold(self._database, self._context.run)
                 await write_items(self._database, self._context.run, lines)
+
+    def _note_plan(self, done: BatchDone) -> None:
+        self.planned.append(done)
+        for entry_id, _ in done.created:
+            self.report.sample("created", entry_id)
+        for item in done.items:
+            self.report.sample(item.kind, item.entry_id)
 
     # --- keeping count ------------------------------------------------------------------------
 
@@ -356,15 +365,18 @@ def _would(notes: Sequence[Result], known: Mapping[EntryKey, Known]) -> BatchDon
     """What these results would do."""
     counts: dict[str, int] = {}
     removed = []
+    items = []
     for result in notes:
         before = known.get(result.key)
         decision = decide(result, before)
         if decision.outcome is not None:
             counts[decision.outcome.value] = counts.get(decision.outcome.value, 0) + 1
+        if decision.item is not None:
+            items.append(decision.item)
         goes = before is not None and before.live and not isinstance(result.verdict, Broken | Same)
         if goes and not (isinstance(result.verdict, Filtered) and result.verdict.belongs):
             removed.append((result.entry_id, getattr(result.verdict, "reason", "an alias now")))
-    return BatchDone(counts, removed=removed)
+    return BatchDone(counts, removed=removed, items=items)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from syncline.core.capabilities import Absence
 from syncline.core.errors import SourceError
-from syncline.core.model import Content, Entry, EntryKey, Gone, RunId
+from syncline.core.model import Content, DocumentId, Entry, EntryKey, Gone, RunId, entry_key
 from syncline.core.ports import Connector
 from syncline.store.connections import ConnectionRow
 from syncline.store.contents import collect_orphans
@@ -22,7 +22,7 @@ from syncline.store.gone import (
     mark_unlisted,
     pending,
 )
-from syncline.store.manifest import Known, note_seen, note_unlisted, unlisted
+from syncline.store.manifest import Known, look_up, note_seen, note_unlisted, unlisted
 from syncline.store.results import Item, Same
 from syncline.store.runs import RunRef, last_completed
 from syncline.sync.dispatch import Dispatcher
@@ -30,7 +30,7 @@ from syncline.sync.guard import holds, match_moves
 from syncline.sync.report import Report
 from syncline.sync.work import WorkItem
 
-__all__ = ["Verdicts", "confirm_absent", "finish", "judge"]
+__all__ = ["Verdicts", "confirm_absent", "finish", "judge", "would_finish"]
 
 _ASK_AT_ONCE = 8
 _PAGE = 500
@@ -114,6 +114,71 @@ def _lines(verdicts: Verdicts) -> list[Item]:
         *(Item("held", c.entry_id, c.reason) for c in verdicts.hold),
         *(Item("kept", c.entry_id, c.reason) for c in verdicts.keep),
     ]
+
+
+async def would_finish(
+    db: Connection,
+    run: RunRef,
+    row: ConnectionRow,
+    connector: Connector,
+    absence: Absence,
+    dispatcher: Dispatcher,
+    *,
+    enumerated: bool,
+) -> None:
+    """What `finish` would decide, counted; nothing is written."""
+    gone = {c.entry_key: c for c in await pending(db, run)}
+    reasons = {entry_key(i): why for done in dispatcher.planned for i, why in done.removed}
+    for start in range(0, len(reasons), _PAGE):
+        keys = sorted(reasons)[start : start + _PAGE]
+        for known in (await look_up(db, run, keys)).values():
+            gone.setdefault(known.entry_key, _candidate(known, reasons[known.entry_key]))
+    hashes: dict[bytes, int] = {}
+    if enumerated and absence is not Absence.NOTHING:
+        confirm = absence is Absence.CONFIRM
+        missing = (
+            await confirm_absent(db, run, row, connector, dispatcher)
+            if confirm
+            else await _all_unlisted(db, run)
+        )
+        for known in missing:
+            reason = "no longer listed by the source"
+            gone.setdefault(known.entry_key, _candidate(known, reason, unlisted=True))
+            if known.content_hash is not None and known.content_id is not None:
+                hashes[known.content_hash] = known.content_id
+    created = [
+        Candidate(DocumentId(0), entry_key(i), i, hashes[h], None, outcome="created")
+        for done in dispatcher.planned
+        for i, h in done.created
+        if h in hashes
+    ]
+    verdicts = judge(row, list(gone.values()), created, await live_documents(db, run))
+    _count(dispatcher.report, verdicts)
+    for line in _lines(verdicts):
+        dispatcher.report.sample(line.kind, line.entry_id)
+
+
+async def _all_unlisted(db: Connection, run: RunRef) -> list[Known]:
+    found: list[Known] = []
+    after = b""
+    while page := await unlisted(db, run, after=after, limit=_PAGE):
+        after = max(page)
+        found += page.values()
+    return found
+
+
+def _candidate(known: Known, reason: str, *, unlisted: bool = False) -> Candidate:
+    assert known.content_id is not None
+    return Candidate(
+        DocumentId(0),
+        known.entry_key,
+        known.entry_id,
+        known.content_id,
+        None,
+        reason,
+        unlisted,
+        held=known.gone == "held",
+    )
 
 
 async def confirm_absent(

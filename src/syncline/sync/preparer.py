@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from syncline.core.capabilities import Capabilities
-from syncline.core.errors import Conflict, SourceError
+from syncline.core.errors import Conflict
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import Content, Gone, Metadata, NotModified
 from syncline.core.ports import Connector, Embedder
@@ -46,9 +46,9 @@ from syncline.store.results import (
     decide,
 )
 from syncline.sync.originals import pack
-from syncline.sync.work import BatchDone, RunContext, WorkItem
+from syncline.sync.work import BatchDone, RunContext, WorkItem, as_broken
 
-__all__ = ["Preparer", "as_broken"]
+__all__ = ["Preparer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,6 @@ class _Reading:
     item: WorkItem
     content: Content | None
     outcome: Extracted | Rejection | Alias | Broken | Absent | Same
-
-
-def as_broken(error: Exception) -> Broken:
-    """A failure as it is recorded: the source's own words, or our fault by its type."""
-    if isinstance(error, SourceError):
-        return Broken(error.code, str(error))
-    return Broken("bad_content", f"it could not be read: {type(error).__name__}: {error}")
 
 
 class Preparer:
@@ -181,10 +174,8 @@ class Preparer:
         if not wanted:
             return ((), None), ()
         if self._model is None:
-            self._model = (
-                0
-                if self._context.plan
-                else await model_id(self._db, self._embedder_name, self._dimension)
+            self._model = await model_id(
+                self._db, self._embedder_name, self._dimension, make=not self._context.plan
             )
         have = await known_embeddings(
             self._db, self._context.run.workspace_id, self._model, list(wanted)
@@ -308,5 +299,9 @@ def _planned(
         elif before is not None and before.live and isinstance(result.verdict, Filtered | Absent):
             removed.append((result.entry_id, result.verdict.reason))
     return BatchDone(
-        {k: v for k, v in counts.items() if v}, (), aliases, created=created, removed=removed
+        {k: v for k, v in counts.items() if v},
+        aliases=aliases,
+        created=created,
+        removed=removed,
+        items=[decision.item for decision in decisions if decision.item is not None],
     )

@@ -11,6 +11,7 @@ from syncline.core.model import Json, Outcome, RunState
 __all__ = ["Progress", "Report"]
 
 _LISTED = tuple(outcome.value for outcome in Outcome)
+_MOST_SAMPLES = 20
 _GONE = ("deleted", "held")
 _ALWAYS = ("listed", *_LISTED, "gone", *_GONE)
 
@@ -42,6 +43,14 @@ class Report:
     tally: Counter[str] = field(default_factory=Counter)
     error: Mapping[str, Json] | None = None
     warnings: list[str] = field(default_factory=list)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    """For a plan: the names of some of the entries of each kind."""
+
+    def sample(self, kind: str, name: str | None) -> None:
+        """Remember a name, among the first few of its kind."""
+        names = self.samples.setdefault(kind, [])
+        if name is not None and len(names) < _MOST_SAMPLES:
+            names.append(name)
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Count."""

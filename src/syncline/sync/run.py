@@ -40,7 +40,7 @@ from syncline.store.results import Item
 from syncline.store.runs import RunRef, close_run, open_run, renew, session_name
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
-from syncline.sync.finish import finish
+from syncline.sync.finish import finish, would_finish
 from syncline.sync.intake import Intake
 from syncline.sync.opening import ConnectorOpener
 from syncline.sync.pool import WorkerPool
@@ -48,7 +48,7 @@ from syncline.sync.report import Progress, Report
 from syncline.sync.triage import MOST_FAILURES, Rules
 from syncline.sync.work import RunContext
 
-__all__ = ["RunRequest", "Tools", "run_connection"]
+__all__ = ["RunRequest", "Tools", "execute", "run_connection", "told"]
 
 _RENEW_SECONDS = 60.0
 _WAIT_SECONDS = 0.5
@@ -94,7 +94,7 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
         hit(Failpoint.RUN_OPENED)
         try:
             async with await tools.database.connect(application=session_name(run)) as db:
-                work = _execute(tools, request, run, db, report)
+                work = execute(tools, request, run, db, report)
                 await _until_fenced(work, session, run)
             report.state = RunState.INTERRUPTED if request.stop.is_set() else report.state
             if report.state is RunState.RUNNING:
@@ -105,14 +105,14 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
             raise
         except (SynclineError, psycopg.Error) as error:
             report.state = RunState.FAILED
-            report.error = _told(error)
+            report.error = told(error)
         hit(Failpoint.RUN_BEFORE_CLOSE)
         await _close(session, run, report, started)
     hit(Failpoint.RUN_CLOSED)
     return report
 
 
-async def _execute(
+async def execute(
     tools: Tools, request: RunRequest, run: RunRef, db: Connection, report: Report
 ) -> None:
     """The pass itself."""
@@ -134,6 +134,7 @@ async def _execute(
         options=row.options,
         options_version=row.options_version,
         filter=row.filter,
+        plan=request.mode is Mode.PLAN,
     )
     progress = Progress()
 
@@ -182,7 +183,8 @@ async def _execute(
                 raise intake.errors[0]
             # 5. What a complete enumeration did not name is gone; moves, guard, tombstones.
             say("looking for what is gone")
-            await finish(
+            decide = would_finish if context.plan else finish
+            await decide(
                 db,
                 run,
                 row,
@@ -191,7 +193,8 @@ async def _execute(
                 dispatcher,
                 enumerated=intake.complete and _enumerates(rules, request.mode),
             )
-    await _end_of_report(db, run, report)
+    if not context.plan:
+        await _end_of_report(db, run, report)
 
 
 def _stream(
@@ -264,14 +267,14 @@ async def _close(session: Connection, run: RunRef, report: Report, started: floa
     try:
         await close_run(session, run, report.state, report.counts, report.error)
     except Fenced as error:
-        report.state, report.error = RunState.FAILED, _told(error)
+        report.state, report.error = RunState.FAILED, told(error)
     except psycopg.Error as error:
         # The row stays `running`; the next run sees that our session is gone.
         report.state = RunState.FAILED
-        report.error = report.error or _told(error)
+        report.error = report.error or told(error)
 
 
-def _told(error: Exception) -> dict[str, Any]:
+def told(error: Exception) -> dict[str, Any]:
     if isinstance(error, psycopg.OperationalError) or (
         isinstance(error, psycopg.Error) and not isinstance(error, psycopg.DatabaseError)
     ):

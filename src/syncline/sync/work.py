@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from syncline.core.errors import SourceError
 from syncline.core.model import Content, ContentHash, Entry, Json
+from syncline.store.results import Broken, Item
 from syncline.store.runs import RunRef
 
-__all__ = ["BatchDone", "RunContext", "WorkItem"]
+__all__ = ["BatchDone", "RunContext", "WorkItem", "as_broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,12 @@ class BatchDone:
     """For a plan: new documents, by which moves are recognised."""
     removed: Sequence[tuple[str, str]] = ()
     """For a plan: documents that would go, with the reason."""
+    items: Sequence[Item] = ()
+    """For a plan: what the report would say of single entries."""
+
+
+def as_broken(error: Exception) -> Broken:
+    """A failure as it is recorded: the source's own words, or our fault by its type."""
+    if isinstance(error, SourceError):
+        return Broken(error.code, str(error))
+    return Broken("bad_content", f"it could not be read: {type(error).__name__}: {error}")

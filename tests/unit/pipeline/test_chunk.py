@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -87,7 +88,7 @@ def test_neighbours_of_a_section_overlap_and_sections_do_not() -> None:
     text = "# A\n\n" + "alpha beta gamma delta " * 12 + "\n\n# B\n\nomega"
     chunks = cut(text)
     same = [c for c in chunks if c.headings == ("A",)]
-    for left, right in zip(same, same[1:], strict=False):
+    for left, right in pairwise(same):
         assert 0 < left.start + len(left.text) - right.start <= SMALL.overlap
     assert chunks[-1].text == "omega"
 

@@ -49,12 +49,18 @@ from tests.unit.pipeline.pages import text_of
         ("<p>a<code></code>b <code>x<p>y</code>", "ab `x`\n\n`y`"),
         ("<form><p>kept</p><select><option>no</select><textarea>no</textarea></form>", "kept"),
         ("<p>a<sub>1</sub> <span>b</span><span>c</span> w<wbr>rap</p>", "a1 bc wrap"),
-        ("<p><img src=x alt='An architecture diagram of the parts'></p>", "An architecture diagram of the parts"),
-        ("<p>text <img src=x alt='An architecture diagram of the parts'></p><img alt=logo>", "text"),
+        (
+            "<p><img src=x alt='An architecture diagram of the parts'></p>",
+            "An architecture diagram of the parts",
+        ),
+        (
+            "<p>text <img src=x alt='An architecture diagram of the parts'></p><img alt=logo>",
+            "text",
+        ),
         ("<p title='a > b' data-x=\"<p>\">x</p>", "x"),
         ("<table><tr><th>Only<td></td></tr><tr><td></td><td> </td></tr></table>", "| Only | |"),
     ],
-)  # fmt: skip
+)
 def test_elements_have_one_form(html: str, expected: str) -> None:
     """Whatever the source looked like, the dialect looks like this."""
     assert text_of(html).replace("|  |", "| |") == expected

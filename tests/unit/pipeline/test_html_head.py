@@ -16,10 +16,12 @@ def test_a_page_tells_its_metadata() -> None:
     """Title, language, people, dates, tags, description, address, wishes."""
     head = """
         <title>Install | Acme Docs</title><meta property="og:site_name" content="Acme Docs">
-        <meta name="author" content="Ann Other"><meta property="article:author" content="https://x.y/ann">
+        <meta name="author" content="Ann Other">
+        <meta property="article:author" content="https://x.y/ann">
         <meta property="article:published_time" content="2025-01-02T03:04:05+01:00">
         <meta property="article:modified_time" content="2025-02-03">
-        <meta name="keywords" content="setup, linux , setup"><meta name="description" content="How to">
+        <meta name="keywords" content="setup, linux , setup">
+        <meta name="description" content="How to">
         <meta name="robots" content="NOARCHIVE, nofollow">
         <link rel="canonical" href="../install">
     """

@@ -13,9 +13,22 @@ from tests.unit.pipeline.pages import page, read
 
 @pytest.mark.parametrize(
     "opening",
-    ["<div>", "<ul><li>", "<blockquote>", "<table><tr><td>", "<b><p>", "<font><div>", "<dl><dd>",
-     "<span>", "<x-y>", "<pre>", "<a href=x><div>", "<code>", "<section class=menu>"],
-)  # fmt: skip
+    [
+        "<div>",
+        "<ul><li>",
+        "<blockquote>",
+        "<table><tr><td>",
+        "<b><p>",
+        "<font><div>",
+        "<dl><dd>",
+        "<span>",
+        "<x-y>",
+        "<pre>",
+        "<a href=x><div>",
+        "<code>",
+        "<section class=menu>",
+    ],
+)
 def test_ten_thousand_levels_are_read(opening: str) -> None:
     """Nothing recurses, and what stands at the bottom is found."""
     text = read(f"<body>{opening * 10_000}needle in the deep").text
@@ -74,13 +87,55 @@ def test_other_media_types_are_refused_by_name() -> None:
         read(b"x", "image/png")
 
 
-@given(st.lists(st.sampled_from(
-    ["<p>", "</p>", "<div class=nav>", "</div>", "<table>", "<tr>", "<td>", "</table>", "<li>",
-     "<ul>", "</ul>", "<pre>", "</pre>", "<code>", "</code>", "<h1>", "</h2>", "<!--", "-->", "text ",
-     "<svg>", "<title>", "<br>", "<dd>", "<dt>", "\0", "&lt;", "<a href='", "'", ">", "```", "<math>",
-     "<frameset>", "<select>", "</body>", "<template>", "<plaintext>", "<xmp>", "# ", "<blockquote>"]),
-    max_size=40,
-))  # fmt: skip
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "<p>",
+                "</p>",
+                "<div class=nav>",
+                "</div>",
+                "<table>",
+                "<tr>",
+                "<td>",
+                "</table>",
+                "<li>",
+                "<ul>",
+                "</ul>",
+                "<pre>",
+                "</pre>",
+                "<code>",
+                "</code>",
+                "<h1>",
+                "</h2>",
+                "<!--",
+                "-->",
+                "text ",
+                "<svg>",
+                "<title>",
+                "<br>",
+                "<dd>",
+                "<dt>",
+                "\0",
+                "&lt;",
+                "<a href='",
+                "'",
+                ">",
+                "```",
+                "<math>",
+                "<frameset>",
+                "<select>",
+                "</body>",
+                "<template>",
+                "<plaintext>",
+                "<xmp>",
+                "# ",
+                "<blockquote>",
+            ]
+        ),
+        max_size=40,
+    )
+)
 def test_any_heap_of_tags_is_read_and_cut(parts: list[str]) -> None:
     """No order of tags fails, and the result can be chunked."""
     for wrap in ("{}", "<div class=body role=main>{}"):

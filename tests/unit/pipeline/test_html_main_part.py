@@ -20,7 +20,7 @@ MENU = (
         f"<nav>{MENU}</nav><main>{TEXT * 3}</main><footer>About us</footer>",
         f"<div class=sidebar>{MENU}</div><div class=content>{TEXT * 3}</div>",
         f"<div>{MENU}</div><div><div>{TEXT * 2}</div><div>{TEXT}</div></div>",
-        f"<header>{MENU}</header><article>{TEXT * 3}<div class='share-buttons share'>Tweet</div></article>",
+        f"<header>{MENU}</header><article>{TEXT * 3}<p class='share'>Tweet</p></article>",
         f"<form>{TEXT * 3}</form><div role=navigation>{MENU}</div>",
         f"<table><tr><td>{MENU}</td><td>{TEXT * 3}</td></tr></table>",
     ],
@@ -55,11 +55,17 @@ def test_an_empty_page_is_an_empty_document() -> None:
     [
         ("", '<div class="related">menu</div><div class="body" role="main"><p>x</p></div>'),
         ('<meta name="generator" content="javadoc/1">', "<nav>menu</nav><main><p>x</p></main>"),
-        ('<meta name=generator content="AsciiDoc 9">', "<div id=header></div><div id=content><p>x</p></div>menu"),
+        (
+            '<meta name=generator content="AsciiDoc 9">',
+            "<div id=header></div><div id=content><p>x</p></div>menu",
+        ),
         ('<meta name=generator content="DocBook XSL">', "<div class=navheader>menu</div><p>x</p>"),
-        ('<meta name=generator content="Docusaurus">', "<main>menu<article><p>x</p><nav>menu</nav></article></main>"),
+        (
+            '<meta name=generator content="Docusaurus">',
+            "<main>menu<article><p>x<nav>menu</nav></article></main>",
+        ),
     ],
-)  # fmt: skip
+)
 def test_documentation_generators_mark_their_main_part(head: str, body: str) -> None:
     """However short the page is, nothing of the frame is taken."""
     assert read(page(body, head)).text == "x"
@@ -71,4 +77,6 @@ def test_lines_of_the_sites_own_are_dropped_from_articles() -> None:
         page(f"<article>{TEXT}<p>Advertisement</p>{TEXT}<p>Read more: things</p>{TEXT}</article>")
     ).text
     assert "Advertisement" not in text
+    code = f"<article>{TEXT * 3}<pre>first\n\nprint\n\nlast</pre></article>"
+    assert "first\n\nprint\n\nlast" in read(page(code)).text
     assert "Read more" not in text

@@ -52,7 +52,8 @@ def read_head(tree: LexborHTMLParser, url: str | None) -> Head:
         tags.read(tree.head.css("title,meta,link,base"))
     if not tags.titles and tree.root is not None:
         # A stray element ends the head early; what should stand in it is then in the body.
-        tags.read(tree.root.css("title,meta"))
+        tags = _Tags()
+        tags.read(tree.root.css("meta,head title,body > title,head link,head base"))
     generator = tags.first("generator").lower()
     created = _first_date(tags.all_of(_CREATED))
     updated = _first_date(tags.all_of(_UPDATED))

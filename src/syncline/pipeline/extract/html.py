@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from itertools import tee
 
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
@@ -55,15 +57,24 @@ def _text_of(part: MainPart) -> str:
     text = normalise(render(part.html))
     if part.kind != "article":
         return text
-    return "\n\n".join(block for block in text.split("\n\n") if not is_clutter_line(block))
+    kept: list[str] = []
+    in_code = False
+    for block in text.split("\n\n"):
+        if in_code or not is_clutter_line(block):
+            kept.append(block)
+        in_code ^= len(_FENCE.findall(block)) % 2 == 1
+    return "\n\n".join(kept)
 
 
-_MANY_TAGS = 20_000
+_FENCE = re.compile(r"^[ >]*```", re.MULTILINE)
+
+
+_MANY_TAGS = 10_000
 _DEEPEST = 512
 """As deep as browsers go. Deeper trees cost the parser their square."""
 _DEEPEST_INLINE = 4_096
-_TAG_NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-_ANY_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)[^>]*>")
+_TAG_NAME = re.compile(r"<(/?[a-zA-Z][^\s/>]*)")
+_ANY_TAG = re.compile(r"<(/?[a-zA-Z][^\s/>]*)[^>]*>")
 # What a parser closes by itself, or never opens: however many there are, they do not nest.
 _NEVER_NEST = frozenset(
     """
@@ -83,39 +94,51 @@ def flattened(source: str) -> str:
     """The page without tags that nest deeper than browsers show; nearly always as it is."""
     if source.count("<") < _MANY_TAGS:
         return source
-    depths = _Depths()
-    if not any(depths.too_deep(close, name) for close, name in _TAG_NAME.findall(source)):
+    if not any(_too_deep(_TAG_NAME.findall(source))):
         return source
-    depths = _Depths()
+    tags, again = tee(_ANY_TAG.finditer(source))
     parts: list[str] = []
     done = 0
-    for tag in _ANY_TAG.finditer(source):
-        if depths.too_deep(tag[1], tag[2]):
+    for tag, deep in zip(tags, _too_deep(tag[1] for tag in again), strict=True):
+        if deep:
             parts.append(source[done : tag.start()])
             done = tag.end()
     parts.append(source[done:])
     return "".join(parts)
 
 
-class _Depths:
-    """How deep the page is at each of its tags, told without parsing it."""
+def _too_deep(tags: Iterable[str]) -> Iterator[bool]:
+    """Of each tag (`div`, `/div`), whether it nests too deep, told without parsing.
 
-    def __init__(self) -> None:
-        self._inline = self._block = 0
-        self._opened: dict[str, int] = {}
+    A closing tag is too deep where its opening one was.
+    """
+    block = inline = 0
+    opened: dict[str, int] = {}
+    kinds: dict[str, tuple[str, int, bool] | None] = {}
+    for tag in tags:
+        if tag not in kinds:
+            kinds[tag] = _kind(tag)
+        kind = kinds[tag]
+        if kind is None:
+            yield False
+            continue
+        name, step, is_inline = kind
+        before = opened.get(name, 0)
+        if before + step < 0:
+            yield False
+            continue
+        opened[name] = before + step
+        if is_inline:
+            inline += step
+            yield inline + (step < 0) > _DEEPEST_INLINE
+        else:
+            block += step
+            yield block + (step < 0) > _DEEPEST
 
-    def too_deep(self, close: str, name: str) -> bool:
-        """Take the next tag. A closing tag is too deep where its opening one was."""
-        name = name.lower()
-        if name in _NEVER_NEST:
-            return False
-        opened = self._opened.get(name, 0)
-        step = -1 if close else 1
-        if close and not opened:
-            return False
-        self._opened[name] = opened + step
-        if name in _INLINE:
-            self._inline += step
-            return self._inline + (step < 0) > _DEEPEST_INLINE
-        self._block += step
-        return self._block + (step < 0) > _DEEPEST
+
+def _kind(tag: str) -> tuple[str, int, bool] | None:
+    """A tag's name, whether it opens (1) or closes (-1), and is inline; None if it never nests."""
+    name = tag.lstrip("/").lower()
+    if name in _NEVER_NEST:
+        return None
+    return name, -1 if tag.startswith("/") else 1, name in _INLINE

@@ -33,6 +33,7 @@ class MainPart:
 
 _LARGEST_SCORED = 3_000_000
 """Characters. Counting every element's text takes their number times the depth."""
+_FURTHEST_UP = 40
 _MARKED = "main,[role=main],article,[itemprop=articleBody],#content,#header"
 _DOCUMENTATION_FRAME = (
     "nav,footer,a.headerlink,.navheader,.navfooter,a.anchor,.anchor-link,.hash-link,.linenos,"
@@ -165,7 +166,9 @@ def _widened(chosen: LexborNode) -> LexborNode:
     """The elected element, or one around it, if an article is spread over its siblings."""
     held = _paragraph_text([chosen])
     above = chosen.parent
-    while held and above is not None and above.tag not in ("body", "html", "-document"):
+    for _ in range(_FURTHEST_UP):
+        if not held or above is None or above.tag in ("body", "html", "-document"):
+            break
         more = _paragraph_text([above])
         if more > 3 * held:
             break

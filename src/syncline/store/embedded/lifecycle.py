@@ -294,6 +294,9 @@ class Lifecycle:
         """Give the children of a killed server a moment to notice, then end them."""
         if sys.platform == "win32":
             return
+        for path in self._folder.unfinished():  # nothing there is worth waiting for
+            for pid in process.cluster_processes(path, self._folder.mark):
+                process.end_session(pid)
         now = time.monotonic()
         if self._orphaned_since is None:
             self._orphaned_since = now
@@ -303,9 +306,6 @@ class Lifecycle:
         number = signal.SIGQUIT if age < _ORPHANS_QUIT else signal.SIGKILL
         for pid in process.cluster_processes(self._folder.cluster, self._folder.mark):
             process.send(pid, number)
-        for path in self._folder.unfinished():
-            for pid in process.cluster_processes(path, self._folder.mark):
-                process.end_session(pid)
 
     async def _pause(self, doing: str) -> None:
         if time.monotonic() > self._deadline:

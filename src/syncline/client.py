@@ -1,0 +1,446 @@
+"""The Python API: one workspace of one database, and everything that can be asked of it.
+
+::
+
+    async with syncline.open() as kb:
+        report = await kb.sync("./docs")
+        page = await kb.search("how do I rotate a key")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from syncline.core.errors import ConfigurationError, NotHere, UsageError
+from syncline.core.model import Json, Mode, WorkspaceId
+from syncline.settings import Settings
+from syncline.store.connections import ConnectionRow, list_connections, remove_connection
+from syncline.store.database import Connection, Database
+from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
+
+if TYPE_CHECKING:
+    from syncline.sync.deletions import Decided, HeldGroup
+    from syncline.sync.documents import DocumentPage, DocumentView
+    from syncline.sync.history import RunReport, RunSummary
+    from syncline.sync.report import Progress, Report
+    from syncline.sync.run import Tools
+    from syncline.sync.search import SearchPage
+    from syncline.sync.sources import Wishes
+    from syncline.sync.standing import Standing
+    from syncline.sync.status import Status
+
+__all__ = ["Connections", "Deletions", "Documents", "Syncline", "open"]
+
+
+def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    database_url: str | None = None,
+    settings: Settings | None = None,
+    workspace: str = DEFAULT_WORKSPACE,
+) -> Syncline:
+    """A workspace, to be opened: `async with syncline.open() as kb`, or `await` it and `close`.
+
+    Without arguments the environment decides, as for the command line. `data_dir` means the
+    bundled database in that folder, `database_url` another one. Raises `ConfigurationError`.
+    """
+    if settings is not None:
+        if data_dir is not None or database_url is not None:
+            raise ConfigurationError("Give either settings, or data_dir or database_url.")
+        return Syncline(settings, workspace=workspace)
+    environ = dict(os.environ)
+    if data_dir is not None:
+        environ["SYNCLINE_DATA_DIR"] = str(Path(data_dir).absolute())
+        environ.pop("DATABASE_URL", None)
+    if database_url is not None:
+        environ["DATABASE_URL"] = database_url
+    return Syncline(Settings.from_environment(environ), workspace=workspace)
+
+
+class Syncline:
+    """One workspace. Its methods may be used side by side by the tasks of one event loop.
+
+    All of them raise `SynclineError`s, which say what happened and, in `hint`, what to do.
+    """
+
+    def __init__(self, settings: Settings, *, workspace: str = DEFAULT_WORKSPACE) -> None:
+        if not workspace.strip():
+            raise UsageError("A workspace's name must not be empty.")
+        self.settings = settings
+        self.workspace = workspace
+        self._database = Database(settings)
+        self._tools: Tools | None = None
+        self._embedder: Any = None
+        self._embedder_lock = asyncio.Lock()
+        self.connections = Connections(self)
+        self.documents = Documents(self)
+        self.deletions = Deletions(self)
+
+    # --- opening and closing ---------------------------------------------------------------------
+
+    async def open(self) -> Self:
+        """Start the bundled database if need be. Raises `DatabaseUnavailable`, `SchemaMismatch`."""
+        await self._database.open()
+        return self
+
+    async def close(self) -> None:
+        """End the worker processes, and leave the database."""
+        tools, self._tools = self._tools, None
+        try:
+            if tools is not None:
+                await tools.pool.close()
+        finally:
+            await self._database.close()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.open().__await__()
+
+    async def __aenter__(self) -> Self:
+        return self if self._database.parameters else await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # --- syncing ---------------------------------------------------------------------------------
+
+    async def sync(
+        self,
+        source: str | os.PathLike[str] | ConnectionRow,
+        *,
+        name: str | None = None,
+        filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
+        clear_filter: bool = False,
+        options: Mapping[str, Json] | None = None,
+        keep_deleted: bool | None = None,
+        full: bool = False,
+        reconcile: bool = False,
+        wait: bool = False,
+        force: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Report:
+        """Bring the knowledge base in step with a source: a path, a URL, a connection's name.
+
+        Makes the connection the first time. The report tells how the run ended; only refusals
+        are raised, such as `RunInProgress` (unless `wait` or `force`) and `UsageError`.
+        Setting `stop` ends it early: what is written stays.
+        """
+        from syncline.sync.run import RunRequest, run_connection
+
+        if full and reconcile:
+            raise UsageError("A run is either full or a reconciliation.", hint="Choose one.")
+        if isinstance(source, ConnectionRow):
+            row = source
+        else:
+            row = await self.connections.add(
+                source,
+                name=name,
+                filter=filter,
+                clear_filter=clear_filter,
+                options=options,
+                keep_deleted=keep_deleted,
+            )
+        mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
+        request = RunRequest(row, mode, wait=wait, force=force)
+        if on_progress is not None:
+            request = replace(request, on_progress=on_progress)
+        if stop is not None:
+            request = replace(request, stop=stop)
+        report = await run_connection(self._ready_tools(), request)
+        await self._upkeep(row)
+        return report
+
+    async def _upkeep(self, row: ConnectionRow) -> None:
+        """A bounded share of what has to be cleaned up; the run does not depend on it."""
+        import psycopg
+
+        from syncline.sync.maintenance import runs, tombstones
+
+        try:
+            async with self._database.connection() as db:
+                await runs.run_once(db, row.workspace_id, row.id)
+                await tombstones.run_once(db, row.workspace_id)
+        except psycopg.OperationalError:
+            pass  # the database went away, as the report says; the next run does it
+
+    async def plan(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
+        clear_filter: bool = False,
+        options: Mapping[str, Json] | None = None,
+        keep_deleted: bool | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Report:
+        """What `sync` would do. Writes nothing, not even the connection."""
+        from syncline.sync.plan import plan_connection
+        from syncline.sync.run import RunRequest
+        from syncline.sync.sources import plan_source
+
+        wishes = _wishes(name, filter, clear_filter, options, keep_deleted)
+        tools = self._ready_tools()
+        async with self._database.connection() as db:
+            row = await plan_source(
+                db, await self._known(db, strict=False), tools.opener.registry, str(source), wishes
+            )
+        request = RunRequest(row, Mode.PLAN)
+        if on_progress is not None:
+            request = replace(request, on_progress=on_progress)
+        if stop is not None:
+            request = replace(request, stop=stop)
+        return await plan_connection(tools, request)
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    async def search(self, text: str, **wanted: Any) -> SearchPage:
+        """The passages that answer `text` best; `wanted` are the fields of `SearchRequest`.
+
+        Without `principals` or `everything`, only what everyone may see is found.
+        """
+        from syncline.embedders.catalogue import describe
+        from syncline.sync.search import SearchRequest, search
+
+        request = SearchRequest(text, **wanted)
+        embedder = await self._loaded_embedder()
+        async with self._database.connection() as db:
+            workspace = await self._known(db)
+            name = describe(self.settings.embedder).name
+            return await search(db, workspace, request, embedder.embed, name)
+
+    async def status(self) -> Status:
+        """Every connection with its freshness, its last run and its counts."""
+        from syncline.sync.status import read_status
+
+        async with self._database.connection() as db:
+            return await read_status(db, await self._known(db), self.workspace)
+
+    async def runs(self, *, connection: str | None = None, limit: int = 20) -> list[RunSummary]:
+        """The newest runs first, of all connections or of one."""
+        from syncline.sync.history import read_runs
+        from syncline.sync.sources import find_named
+
+        async with self._database.connection() as db:
+            workspace = await self._known(db)
+            only = None
+            if connection is not None:
+                only = (await find_named(db, workspace, connection)).id
+            return await read_runs(db, workspace, connection=only, limit=limit)
+
+    async def run(
+        self, run: int, *, kind: str | None = None, limit: int = 20, offset: int = 0
+    ) -> RunReport:
+        """One run, with a page of its report's lines of each kind, or of one `kind`."""
+        from syncline.sync.history import read_run
+
+        async with self._database.connection() as db:
+            workspace = await self._known(db)
+            return await read_run(db, workspace, run, kind=kind, limit=limit, offset=offset)
+
+    # --- what the parts share --------------------------------------------------------------------
+
+    @property
+    def database(self) -> Database:
+        """The open database."""
+        return self._database
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[tuple[Connection, WorkspaceId]]:
+        async with self._database.connection() as db:
+            yield db, await self._known(db)
+
+    async def _known(self, db: Connection, *, strict: bool = True) -> WorkspaceId:
+        """The workspace's id. The default one need not be there yet: then it is empty, number 0."""
+        try:
+            return await find_workspace(db, self.workspace)
+        except NotHere:
+            if strict and self.workspace != DEFAULT_WORKSPACE:
+                raise
+            return WorkspaceId(0)
+
+    def _ready_tools(self) -> Tools:
+        if self._tools is None:
+            from syncline.bootstrap import build_tools
+
+            tools = build_tools(self.settings, environ=os.environ)
+            self._tools = replace(tools, database=self._database)
+        return self._tools
+
+    async def _loaded_embedder(self) -> Any:
+        async with self._embedder_lock:
+            if self._embedder is None:
+                from syncline.embedders.catalogue import create
+
+                self._embedder = await asyncio.to_thread(create, self.settings.embedder)
+        return self._embedder
+
+
+class Connections:
+    """A workspace's connections: `kb.connections`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(self) -> list[ConnectionRow]:
+        """All of them, by name."""
+        async with self._client._reading() as (db, workspace):
+            return await list_connections(db, workspace)
+
+    async def find(self, name: str) -> ConnectionRow:
+        """The one of this name, source or id. Raises `NotHere`."""
+        from syncline.sync.sources import find_named
+
+        async with self._client._reading() as (db, workspace):
+            return await find_named(db, workspace, name)
+
+    async def add(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
+        clear_filter: bool = False,
+        options: Mapping[str, Json] | None = None,
+        keep_deleted: bool | None = None,
+    ) -> ConnectionRow:
+        """The connection to a source, made if it is not there, changed in what is given."""
+        from syncline.sync.sources import connect_source
+
+        wishes = _wishes(name, filter, clear_filter, options, keep_deleted)
+        registry = self._client._ready_tools().opener.registry
+        async with self._client.database.connection() as db:
+            row, _ = await connect_source(
+                db, self._client.workspace, registry, str(source), wishes
+            )
+        return row
+
+    async def last_listed(self, row: ConnectionRow) -> int | None:
+        """How many entries its last complete run listed; None before the first."""
+        from syncline.store.status_read import last_listed
+
+        async with self._client.database.connection() as db:
+            return await last_listed(db, row.workspace_id, row.id)
+
+    async def remove(self, name: str) -> int:
+        """Remove a connection with its documents, for good; answer how many those were."""
+        from syncline.store.contents import collect_orphans
+        from syncline.sync.sources import find_named
+
+        async with self._client._reading() as (db, workspace):
+            row = await find_named(db, workspace, name)
+            removed = await remove_connection(db, workspace, row.id)
+            while await collect_orphans(db, workspace):
+                pass
+            return removed
+
+
+class Documents:
+    """A workspace's documents: `kb.documents`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(
+        self,
+        *,
+        connection: str | None = None,
+        state: str = "live",
+        tag: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> DocumentPage:
+        """A page of documents, by connection and entry; `state`: live, held, deleted or all."""
+        from syncline.sync.documents import document_page
+
+        async with self._client._reading() as (db, workspace):
+            return await document_page(
+                db,
+                workspace,
+                connection=connection,
+                state=state,
+                tag=tag,
+                limit=limit,
+                offset=offset,
+            )
+
+    async def show(self, document: int) -> DocumentView:
+        """One document with its text, live or deleted. Raises `NotHere`."""
+        from syncline.sync.documents import document_view
+
+        async with self._client._reading() as (db, workspace):
+            return await document_view(db, workspace, document)
+
+    async def why(self, what: str | int) -> Sequence[Standing]:
+        """Where a document's id, an entry's id, a URL or a path stands."""
+        from syncline.sync.standing import explain
+
+        async with self._client._reading() as (db, workspace):
+            return await explain(db, workspace, str(what))
+
+    async def restore(self, document: int) -> DocumentView:
+        """Bring a deleted document back; later runs do not delete it again."""
+        from syncline.sync.documents import document_view, restore
+
+        async with self._client._reading() as (db, workspace):
+            await restore(db, workspace, document)
+            return await document_view(db, workspace, document)
+
+
+class Deletions:
+    """What the guard holds: `kb.deletions`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(self, connection: str | None = None) -> Sequence[HeldGroup]:
+        """Everything that waits for a person's word, by connection."""
+        from syncline.sync.deletions import held_groups
+
+        async with self._client._reading() as (db, workspace):
+            return await held_groups(db, workspace, connection)
+
+    async def approve(self, *what: str | int) -> Decided:
+        """Delete what is held: of these connections, or these documents."""
+        from syncline.sync.deletions import approve
+
+        async with self._client._reading() as (db, workspace):
+            return await approve(db, workspace, what)
+
+    async def reject(self, *what: str | int) -> Decided:
+        """Keep what is held: of these connections, or these documents."""
+        from syncline.sync.deletions import reject
+
+        async with self._client._reading() as (db, workspace):
+            return await reject(db, workspace, what)
+
+
+def _wishes(
+    name: str | None,
+    filter: Mapping[str, Json] | None,  # noqa: A002 - the field's own word
+    clear_filter: bool,
+    options: Mapping[str, Json] | None,
+    keep_deleted: bool | None,
+) -> Wishes:
+    from syncline.sync.sources import Wishes
+
+    return Wishes(
+        name=name,
+        options=options or {},
+        filter=filter or {},
+        clear_filter=clear_filter,
+        keep_deleted=keep_deleted,
+    )

@@ -1,0 +1,206 @@
+"""Which documents a search may find: the asker's access list and filters, and what they show.
+
+A content is found through any document in the scope that points to it. Most often nearly
+everything is in the scope, and it is cheapest to look at candidates first. Where little is, or
+much of what was found is not, the scope goes into the candidates' own queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncline.core.model import DocumentId, WorkspaceId
+from syncline.store.database import Connection
+
+__all__ = [
+    "Passage",
+    "Scope",
+    "SeenDocument",
+    "documents_of",
+    "narrowed",
+    "passages_of",
+    "search_titles",
+    "title_scores",
+]
+
+_NARROW = 1_000
+"""So many documents in the scope, and it is cheaper to begin with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Live documents of one workspace that the asker may see and that pass the filters."""
+
+    workspace: WorkspaceId
+    principals: tuple[str, ...] | None = ()
+    """The asker's; None sees everything."""
+    connections: tuple[int, ...] | None = None
+    """None: any."""
+    tags: tuple[str, ...] = ()
+    """Any of these; none asked for if empty."""
+    updated_since: datetime | None = None
+    updated_before: datetime | None = None
+    contents: tuple[int, ...] | None = None
+    """All contents in the scope, where they are few."""
+    deep: bool = False
+    """Candidates are looked for inside the scope from the start."""
+
+    @property
+    def narrow(self) -> bool:
+        return self.contents is not None
+
+    def of_documents(self) -> tuple[str, dict[str, object]]:
+        """The condition on `documents d`, and its parameters."""
+        clauses = ["d.workspace_id = %(workspace)s", "d.state = 'live'"]
+        values: dict[str, object] = {"workspace": self.workspace}
+        if self.principals is not None:
+            clauses.append("(d.principals IS NULL OR d.principals && %(principals)s::text[])")
+            values["principals"] = list(self.principals)
+        if self.connections is not None:
+            clauses.append("d.connection_id = ANY(%(connections)s::bigint[])")
+            values["connections"] = list(self.connections)
+        if self.tags:
+            clauses.append("d.tags && %(tags)s::text[]")
+            values["tags"] = list(self.tags)
+        if self.updated_since is not None:
+            clauses.append("coalesce(d.source_updated, d.changed_at) >= %(since)s::timestamptz")
+            values["since"] = self.updated_since
+        if self.updated_before is not None:
+            clauses.append("coalesce(d.source_updated, d.changed_at) < %(before)s::timestamptz")
+            values["before"] = self.updated_before
+        return " AND ".join(clauses), values
+
+    def of_chunks(self) -> tuple[str, dict[str, object]]:
+        """The further condition on `chunks c`, and the parameters, with `workspace`."""
+        if self.contents is not None:
+            return "AND c.content_id = ANY(%(contents)s::bigint[])", {
+                "workspace": self.workspace,
+                "contents": list(self.contents),
+            }
+        if self.deep:
+            condition, values = self.of_documents()
+            return (
+                f"AND EXISTS (SELECT FROM documents d WHERE {condition}"
+                " AND d.content_id = c.content_id)"
+            ), values
+        return "", {"workspace": self.workspace}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenDocument:
+    """A document in the scope, as a hit shows it."""
+
+    content: int
+    id: DocumentId
+    connection: str
+    kind: str
+    entry_id: str
+    title: str | None
+    url: str | None
+    updated_at: datetime
+    tags: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    text: str = ""
+    headings: Sequence[str] = field(default=())
+
+
+async def narrowed(db: Connection, scope: Scope) -> Scope:
+    """The scope, with its contents where they are few (none, perhaps)."""
+    condition, values = scope.of_documents()
+    found = await db.execute(
+        f"SELECT d.content_id FROM documents d WHERE {condition} LIMIT {_NARROW + 1}".encode(),
+        values,
+    )
+    rows = await found.fetchall()
+    if len(rows) > _NARROW:
+        return scope
+    return replace(scope, contents=tuple(sorted({row[0] for row in rows})))
+
+
+# How much of the question the title has, and how much of the title the question.
+_TITLE = """(SELECT coalesce(sum(w.idf), 0) / %(all)s::float8
+    * (0.5 + 0.5 * count(*) / greatest(length(d.title_terms), 1))
+    FROM unnest(%(queries)s::text[]::tsquery[], %(idfs)s::float8[]) AS w (query, idf)
+    WHERE d.title_terms @@ w.query)"""
+
+
+def _title(queries: Sequence[str], idfs: Sequence[float]) -> dict[str, object]:
+    return {"queries": list(queries), "idfs": list(idfs), "all": sum(idfs) or 1.0}
+
+
+async def search_titles(
+    db: Connection, scope: Scope, queries: Sequence[str], idfs: Sequence[float], most: int
+) -> list[int]:
+    """Contents of documents whose titles hold some of these words, the best first."""
+    condition, values = scope.of_documents()
+    found = await db.execute(
+        f"SELECT content_id FROM (SELECT d.content_id, {_TITLE} AS score FROM"
+        " (SELECT d.content_id, d.title_terms FROM"
+        f" documents d WHERE {condition} AND d.title_terms @@ %(any)s::tsquery"
+        " LIMIT 2000) AS d) AS t"
+        " GROUP BY content_id ORDER BY max(score) DESC, content_id LIMIT %(most)s",
+        {**values, **_title(queries, idfs), "any": "|".join(queries), "most": most},
+    )
+    return [row[0] for row in await found.fetchall()]
+
+
+async def title_scores(
+    db: Connection,
+    scope: Scope,
+    contents: Sequence[int],
+    queries: Sequence[str],
+    idfs: Sequence[float],
+) -> dict[int, float]:
+    """Those of these contents that are in the scope, with the best score of their titles."""
+    condition, values = scope.of_documents()
+    found = await db.execute(
+        f"SELECT d.content_id, max({_TITLE}) FROM documents d WHERE {condition}"
+        " AND d.content_id = ANY(%(found)s::bigint[]) GROUP BY d.content_id",
+        {**values, **_title(queries, idfs), "found": list(contents)},
+    )
+    return dict(await found.fetchall())
+
+
+async def documents_of(
+    db: Connection,
+    scope: Scope,
+    contents: Sequence[int],
+    queries: Sequence[str],
+    idfs: Sequence[float],
+    *,
+    most: int,
+) -> dict[int, list[SeenDocument]]:
+    """Up to `most` documents in the scope for each content: the best title first."""
+    condition, values = scope.of_documents()
+    found = await db.execute(
+        "SELECT d.content_id, d.id, c.name, c.kind, d.entry_id, d.title, d.url,"
+        " coalesce(d.source_updated, d.changed_at), d.tags"
+        " FROM unnest(%(found)s::bigint[]) AS k (content_id), LATERAL (SELECT d.*,"
+        f" {_TITLE} AS score FROM documents d WHERE {condition} AND d.content_id = k.content_id"
+        " ORDER BY score DESC, d.connection_id, d.entry_id LIMIT %(most)s) AS d"
+        " JOIN connections c ON c.workspace_id = d.workspace_id AND c.id = d.connection_id"
+        " ORDER BY d.content_id, d.score DESC, d.connection_id, d.entry_id",
+        {**values, **_title(queries, idfs), "found": list(contents), "most": most},
+    )
+    documents: dict[int, list[SeenDocument]] = {}
+    for row in await found.fetchall():
+        documents.setdefault(row[0], []).append(SeenDocument(*row))
+    return documents
+
+
+async def passages_of(
+    db: Connection, workspace: WorkspaceId, keys: Sequence[tuple[int, int]]
+) -> Mapping[tuple[int, int], Passage]:
+    """These chunks' texts and headings."""
+    found = await db.execute(
+        "SELECT c.content_id, c.n, c.text, c.headings"
+        " FROM unnest(%s::bigint[], %s::int[]) AS k (content_id, n)"
+        " JOIN chunks c ON c.workspace_id = %s AND c.content_id = k.content_id AND c.n = k.n",
+        ([content for content, _ in keys], [n for _, n in keys], workspace),
+    )
+    return {(row[0], row[1]): Passage(row[2], tuple(row[3])) for row in await found.fetchall()}

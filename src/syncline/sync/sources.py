@@ -1,0 +1,287 @@
+"""From what a person types (a path, a URL, a connection's name) to a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from syncline.connectors.registry import Registry
+from syncline.core.errors import ConfigurationError, NotHere, UsageError
+from syncline.core.model import ConnectionId, Json, WorkspaceId
+from syncline.core.ports import ConnectorSpec
+from syncline.core.urls import normalise_url
+from syncline.pipeline.filter import Filter
+from syncline.store.connections import (
+    ConnectionRow,
+    add_connection,
+    change_connection,
+    list_connections,
+)
+from syncline.store.database import Connection
+from syncline.store.workspaces import make_workspace
+
+__all__ = ["Wishes", "connect_source", "find_named", "plan_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted of a connection besides its source. What is not given stays as it is."""
+
+    name: str | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
+    filter: Mapping[str, Json] = field(default_factory=dict)
+    """Fields of a `Filter`; each replaces the connection's own."""
+    clear_filter: bool = False
+    """Forget the connection's filter first."""
+    keep_deleted: bool | None = None
+    guard_fraction: float | None = None
+    guard_minimum: int | None = None
+    recheck_seconds: int | None = None
+
+
+async def connect_source(
+    db: Connection, workspace: str, registry: Registry, text: str, wishes: Wishes
+) -> tuple[ConnectionRow, bool]:
+    """The connection that `text` means, changed as wished; made, with its workspace, if need be.
+
+    The second value says whether it was made. Raises `UsageError` for a path that does not
+    exist, or a name that means two things, and `ConfigurationError` for options and filters
+    that do not validate: then nothing was written.
+    """
+    async with db.transaction():
+        workspace_id = await make_workspace(db, workspace)
+        found = await _find(db, workspace_id, registry, text, wishes.name)
+        made = isinstance(found, _New)
+        if isinstance(found, _New):
+            options = _options(registry, found.spec, found.given, wishes)
+            row = await add_connection(
+                db,
+                workspace_id,
+                kind=found.spec.kind,
+                name=found.name,
+                source=found.source,
+                options=options,
+                options_version=found.spec.options_version,
+            )
+            wishes = replace(wishes, options={})
+        else:
+            row = found
+        changed = _changed(registry, row, wishes)
+        if changed != row:
+            row = await change_connection(
+                db,
+                workspace_id,
+                row.id,
+                options=changed.options,
+                options_version=changed.options_version,
+                filter=changed.filter,
+                keep_deleted=changed.keep_deleted,
+                guard_fraction=changed.guard_fraction,
+                guard_minimum=changed.guard_minimum,
+                recheck_seconds=changed.recheck_seconds,
+            )
+    return row, made
+
+
+async def plan_source(
+    db: Connection, workspace: WorkspaceId, registry: Registry, text: str, wishes: Wishes
+) -> ConnectionRow:
+    """The connection as `connect_source` would leave it. Nothing is written.
+
+    One that is not there yet has the id 0. Raises as `connect_source` does.
+    """
+    found = await _find(db, workspace, registry, text, wishes.name)
+    if isinstance(found, _New):
+        row = ConnectionRow(
+            workspace_id=workspace,
+            id=ConnectionId(0),
+            kind=found.spec.kind,
+            name=found.name,
+            source=found.source,
+            options=_options(registry, found.spec, found.given, wishes),
+            options_version=found.spec.options_version,
+            filter={},
+            keep_deleted=False,
+            guard_fraction=0.3,
+            guard_minimum=3,
+            recheck_seconds=86400,
+            created_at=datetime.now(UTC),
+        )
+        return _changed(registry, row, replace(wishes, options={}))
+    return _changed(registry, found, wishes)
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A source that no connection of this name has."""
+
+    spec: ConnectorSpec
+    given: dict[str, Any]
+    name: str
+    source: str
+
+
+async def _find(
+    db: Connection, workspace: WorkspaceId, registry: Registry, text: str, name: str | None
+) -> ConnectionRow | _New:
+    if name is not None and not name.strip():
+        raise UsageError("A connection's name must not be empty.", hint="Choose another --name.")
+    rows = await list_connections(db, workspace)
+    named = next((row for row in rows if row.name == text), None)
+    if named is not None and name in (None, named.name):
+        if not _looks_like_a_source(text):
+            _refuse_ambiguous(named)
+            return named
+    try:
+        spec, given = registry.for_source(text)
+    except UsageError as error:
+        raise _with_names(error, rows) from error
+    source = _canonical(text, given)
+    same = [row for row in rows if row.source == source and row.kind == spec.kind]
+    if name is None:
+        if same:
+            return min(same, key=lambda row: row.id)
+        name = _free_name(_default_name(registry, spec, given), {row.name for row in rows})
+        return _New(spec, given, name, source)
+    taken = next((row for row in rows if row.name == name), None)
+    if taken is None:
+        return _New(spec, given, name, source)
+    if taken not in same:
+        raise UsageError(
+            f"There is already a connection named {name!r}, to {taken.source}.",
+            hint="Choose another --name.",
+        )
+    return taken
+
+
+def _looks_like_a_source(text: str) -> bool:
+    return "://" in text or text.startswith(("/", ".", "~"))
+
+
+def _refuse_ambiguous(named: ConnectionRow) -> None:
+    """A connection's name that is also the name of some other file or folder here."""
+    here = Path(named.name)
+    if here.exists() and str(here.resolve()) != named.source:
+        raise UsageError(
+            f"{named.name!r} is the connection to {named.source}, and also the name of "
+            "something else in this folder.",
+            hint=f"Write ./{named.name} for what is here, or go elsewhere for the connection.",
+        )
+
+
+def _with_names(error: UsageError, rows: list[ConnectionRow]) -> UsageError:
+    """The error of a source that is not understood; it may have been meant as a name."""
+    if not rows:
+        return error
+    names = ", ".join(row.name for row in rows[:10])
+    return type(error)(error.message, hint=f"{error.hint or ''} Connections: {names}.".strip())
+
+
+def _canonical(text: str, given: Mapping[str, Any]) -> str:
+    """One spelling of a source, by which it is recognised the next time."""
+    try:
+        return normalise_url(text)
+    except ValueError:
+        return str(given.get("path", text.strip()))
+
+
+def _default_name(registry: Registry, spec: ConnectorSpec, given: Mapping[str, Json]) -> str:
+    if spec.default_name is None:
+        return spec.kind
+    return spec.default_name(registry.parse_options(spec, given)).strip() or spec.kind
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    number = 1
+    free = name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _options(
+    registry: Registry, spec: ConnectorSpec, given: Mapping[str, Json], wishes: Wishes
+) -> dict[str, Json]:
+    """What is stored: what was given, and not today's defaults."""
+    parsed = registry.parse_options(spec, {**given, **wishes.options})
+    return parsed.model_dump(mode="json", exclude_unset=True)
+
+
+def _changed(registry: Registry, row: ConnectionRow, wishes: Wishes) -> ConnectionRow:
+    """The connection as it is wished for."""
+    options, version = row.options, row.options_version
+    if wishes.options:
+        spec = registry.get(row.kind)
+        known = registry.parse_options(spec, row.options, row.options_version)
+        stored = known.model_dump(mode="json", exclude_unset=True)
+        options, version = _options(registry, spec, stored, wishes), spec.options_version
+    return replace(
+        row,
+        options=options,
+        options_version=version,
+        filter=_filter(row, wishes),
+        keep_deleted=_or(wishes.keep_deleted, row.keep_deleted),
+        guard_fraction=_fraction(_or(wishes.guard_fraction, row.guard_fraction)),
+        guard_minimum=_or(wishes.guard_minimum, row.guard_minimum),
+        recheck_seconds=_or(wishes.recheck_seconds, row.recheck_seconds),
+    )
+
+
+def _or(wished: Any, current: Any) -> Any:
+    return current if wished is None else wished
+
+
+def _fraction(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ConfigurationError(
+            f"A guard's fraction is between 0 and 1, not {value}.", hint="0.3 means 30 %."
+        )
+    return value
+
+
+def _filter(row: ConnectionRow, wishes: Wishes) -> Mapping[str, Json]:
+    if not wishes.filter and not wishes.clear_filter:
+        return row.filter
+    before = {} if wishes.clear_filter else dict(row.filter)
+    try:
+        wanted = Filter.model_validate({**before, **wishes.filter})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field_name = ".".join(map(str, first["loc"][:1])) or "filter"
+        raise ConfigurationError(
+            f"The filter {field_name}: {first['msg'].removeprefix('Value error, ')}",
+            hint="See `syncline sync --help` for the filters.",
+        ) from error
+    return wanted.model_dump(mode="json", exclude_unset=True)
+
+
+async def find_named(db: Connection, workspace: WorkspaceId, name: str) -> ConnectionRow:
+    """The connection of this name, or to this source as it is written in `connections list`."""
+    rows = await list_connections(db, workspace)
+    for matches in (
+        [row for row in rows if row.name == name],
+        [row for row in rows if row.source == _canonical(name, {"path": _absolute(name)})],
+        [row for row in rows if str(row.id) == name],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(row.name for row in matches)
+            raise UsageError(
+                f"Several connections read {name!r}: {names}.", hint="Give one of these names."
+            )
+    names = ", ".join(row.name for row in rows)
+    raise NotHere(
+        f"There is no connection {name!r} in this workspace.",
+        hint=f"There are: {names}." if rows else "`syncline sync SOURCE` makes one.",
+    )
+
+
+def _absolute(text: str) -> str:
+    return str(Path(text).expanduser().resolve())
