@@ -14,7 +14,7 @@ from syncline.embedders.catalogue import create, describe
 from syncline.settings import Settings
 from syncline.store.database import Database, connect
 from syncline.store.runs import session_name
-from syncline.sync.opening import ConnectorOpener, LazyTransport
+from syncline.sync.opening import ConnectorOpener, LazyTransport, OpenTransport
 from syncline.sync.pool import WorkerPool
 from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
@@ -40,8 +40,12 @@ def build_tools(
     *,
     environ: Mapping[str, str],
     clock: Clock | None = None,
+    open_transport: OpenTransport = open_transport,
 ) -> Tools:
-    """Everything a run works with; the database is not open yet."""
+    """Everything a run works with; the database is not open yet.
+
+    `open_transport` makes the HTTP session that connectors read through.
+    """
     embedder = describe(settings.embedder)
     return Tools(
         database=Database(settings),

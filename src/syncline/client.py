@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import Json, Mode, WorkspaceId
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from syncline.sync.standing import Standing
     from syncline.sync.status import Status
 
-__all__ = ["Connections", "Deletions", "Documents", "Syncline", "open"]
+__all__ = ["Connections", "Deletions", "Documents", "Syncline", "Wished", "open"]
 
 
 def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
@@ -62,6 +62,23 @@ def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
     if database_url is not None:
         environ["DATABASE_URL"] = database_url
     return Syncline(Settings.from_environment(environ), workspace=workspace)
+
+
+class Wished(TypedDict, total=False):
+    """What may be wanted of a connection; what is not given stays as it is."""
+
+    name: str | None
+    """Its name; of the connections to one source it says which, or makes another."""
+    filter: Mapping[str, Json] | None
+    """Fields of `syncline.pipeline.filter.Filter`; each replaces the connection's own."""
+    clear_filter: bool | None
+    """Forget the connection's filter first."""
+    options: Mapping[str, Json] | None
+    """The connector's options, in text or as they are."""
+    keep_deleted: bool | None
+    guard_fraction: float | None
+    guard_minimum: int | None
+    recheck_seconds: int | None
 
 
 class Syncline:
@@ -119,17 +136,13 @@ class Syncline:
         self,
         source: str | os.PathLike[str] | ConnectionRow,
         *,
-        name: str | None = None,
-        filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
-        clear_filter: bool = False,
-        options: Mapping[str, Json] | None = None,
-        keep_deleted: bool | None = None,
         full: bool = False,
         reconcile: bool = False,
         wait: bool = False,
         force: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         stop: asyncio.Event | None = None,
+        **wishes: Unpack[Wished],
     ) -> Report:
         """Bring the knowledge base in step with a source: a path, a URL, a connection's name.
 
@@ -144,14 +157,7 @@ class Syncline:
         if isinstance(source, ConnectionRow):
             row = source
         else:
-            row = await self.connections.add(
-                source,
-                name=name,
-                filter=filter,
-                clear_filter=clear_filter,
-                options=options,
-                keep_deleted=keep_deleted,
-            )
+            row = await self.connections.add(source, **wishes)
         mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
         request = RunRequest(row, mode, wait=wait, force=force)
         if on_progress is not None:
@@ -179,24 +185,23 @@ class Syncline:
         self,
         source: str | os.PathLike[str],
         *,
-        name: str | None = None,
-        filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
-        clear_filter: bool = False,
-        options: Mapping[str, Json] | None = None,
-        keep_deleted: bool | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         stop: asyncio.Event | None = None,
+        **wishes: Unpack[Wished],
     ) -> Report:
         """What `sync` would do. Writes nothing, not even the connection."""
         from syncline.sync.plan import plan_connection
         from syncline.sync.run import RunRequest
         from syncline.sync.sources import plan_source
 
-        wishes = _wishes(name, filter, clear_filter, options, keep_deleted)
         tools = self._ready_tools()
         async with self._database.connection() as db:
             row = await plan_source(
-                db, await self._known(db, strict=False), tools.opener.registry, str(source), wishes
+                db,
+                await self._known(db, strict=False),
+                tools.opener.registry,
+                str(source),
+                _asked(wishes),
             )
         request = RunRequest(row, Mode.PLAN)
         if on_progress is not None:
@@ -259,7 +264,8 @@ class Syncline:
         return self._database
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[tuple[Connection, WorkspaceId]]:
+    async def session(self) -> AsyncIterator[tuple[Connection, WorkspaceId]]:
+        """A borrowed database connection, and the workspace's id."""
         async with self._database.connection() as db:
             yield db, await self._known(db)
 
@@ -297,34 +303,28 @@ class Connections:
 
     async def list(self) -> list[ConnectionRow]:
         """All of them, by name."""
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await list_connections(db, workspace)
 
     async def find(self, name: str) -> ConnectionRow:
         """The one of this name, source or id. Raises `NotHere`."""
         from syncline.sync.sources import find_named
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await find_named(db, workspace, name)
 
     async def add(
         self,
         source: str | os.PathLike[str],
-        *,
-        name: str | None = None,
-        filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
-        clear_filter: bool = False,
-        options: Mapping[str, Json] | None = None,
-        keep_deleted: bool | None = None,
+        **wishes: Unpack[Wished],
     ) -> ConnectionRow:
         """The connection to a source, made if it is not there, changed in what is given."""
         from syncline.sync.sources import connect_source
 
-        wishes = _wishes(name, filter, clear_filter, options, keep_deleted)
         registry = self._client._ready_tools().opener.registry
         async with self._client.database.connection() as db:
             row, _ = await connect_source(
-                db, self._client.workspace, registry, str(source), wishes
+                db, self._client.workspace, registry, str(source), _asked(wishes)
             )
         return row
 
@@ -340,7 +340,7 @@ class Connections:
         from syncline.store.contents import collect_orphans
         from syncline.sync.sources import find_named
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             row = await find_named(db, workspace, name)
             removed = await remove_connection(db, workspace, row.id)
             while await collect_orphans(db, workspace):
@@ -366,7 +366,7 @@ class Documents:
         """A page of documents, by connection and entry; `state`: live, held, deleted or all."""
         from syncline.sync.documents import document_page
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await document_page(
                 db,
                 workspace,
@@ -381,21 +381,21 @@ class Documents:
         """One document with its text, live or deleted. Raises `NotHere`."""
         from syncline.sync.documents import document_view
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await document_view(db, workspace, document)
 
     async def why(self, what: str | int) -> Sequence[Standing]:
         """Where a document's id, an entry's id, a URL or a path stands."""
         from syncline.sync.standing import explain
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await explain(db, workspace, str(what))
 
     async def restore(self, document: int) -> DocumentView:
         """Bring a deleted document back; later runs do not delete it again."""
         from syncline.sync.documents import document_view, restore
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             await restore(db, workspace, document)
             return await document_view(db, workspace, document)
 
@@ -410,37 +410,25 @@ class Deletions:
         """Everything that waits for a person's word, by connection."""
         from syncline.sync.deletions import held_groups
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await held_groups(db, workspace, connection)
 
     async def approve(self, *what: str | int) -> Decided:
         """Delete what is held: of these connections, or these documents."""
         from syncline.sync.deletions import approve
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await approve(db, workspace, what)
 
     async def reject(self, *what: str | int) -> Decided:
         """Keep what is held: of these connections, or these documents."""
         from syncline.sync.deletions import reject
 
-        async with self._client._reading() as (db, workspace):
+        async with self._client.session() as (db, workspace):
             return await reject(db, workspace, what)
 
 
-def _wishes(
-    name: str | None,
-    filter: Mapping[str, Json] | None,  # noqa: A002 - the field's own word
-    clear_filter: bool,
-    options: Mapping[str, Json] | None,
-    keep_deleted: bool | None,
-) -> Wishes:
+def _asked(wishes: Wished) -> Wishes:
     from syncline.sync.sources import Wishes
 
-    return Wishes(
-        name=name,
-        options=options or {},
-        filter=filter or {},
-        clear_filter=clear_filter,
-        keep_deleted=keep_deleted,
-    )
+    return Wishes(**{name: value for name, value in wishes.items() if value is not None})  # type: ignore[arg-type]  # the dictionary's own types

@@ -12,27 +12,49 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from syncline.bootstrap import build_tools
+from syncline.bootstrap import build_tools, open_transport
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE
-from syncline.core.model import Mode
+from syncline.core.model import Json, Mode
 from syncline.settings import Settings
 from syncline.store.connections import ConnectionRow, add_connection, list_connections
 from syncline.store.workspaces import make_workspace
+from syncline.sync.opening import OpenTransport
 from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
 from tests.support.scripted import ENVIRONMENT
-from tests.support.world import World
 
-__all__ = ["Ended", "Syncs", "open_syncs", "sync_process", "sync_process_result"]
+__all__ = ["Ended", "Source", "Syncs", "open_syncs", "sync_process", "sync_process_result"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+class Source(Protocol):
+    """What is synced: a scripted `World`, or anything else that says how it is opened."""
+
+    @property
+    def path(self) -> Path | str:
+        """What a person would type."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Json]:
+        """The connector's options."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A source as another process was told of it."""
+
+    path: str
+    options: Mapping[str, Json]
+
+
 @dataclass(slots=True)
 class Syncs:
-    """A workspace with one connection to a scripted world, ready to be synced."""
+    """A workspace with one connection, ready to be synced."""
 
     tools: Tools
     row: ConnectionRow
@@ -43,10 +65,17 @@ class Syncs:
 
 @asynccontextmanager
 async def open_syncs(
-    settings: Settings, workspace: str, world: World, kind: str = "scripted"
+    settings: Settings,
+    workspace: str,
+    world: Source,
+    kind: str = "scripted",
+    *,
+    open_transport: OpenTransport = open_transport,
 ) -> AsyncIterator[Syncs]:
     """Syncs in this process, with worker processes of its own."""
-    tools = build_tools(settings, environ={**os.environ, **ENVIRONMENT})
+    tools = build_tools(
+        settings, environ={**os.environ, **ENVIRONMENT}, open_transport=open_transport
+    )
     async with tools.database as database:
         try:
             async with database.connection() as db:
@@ -59,7 +88,7 @@ async def open_syncs(
                         db,
                         ws,
                         kind=kind,
-                        name="scripted",
+                        name=kind.partition("-")[0],
                         source=str(world.path),
                         options=world.options,
                         options_version=1,
@@ -86,15 +115,16 @@ class Ended:
 def sync_process(
     settings: Settings,
     workspace: str,
-    world: World,
+    world: Source,
     kind: str = "scripted",
     *,
     failpoints: str = "",
     mode: str = "incremental",
 ) -> subprocess.Popen[bytes]:
     """Start a sync in a process of its own, with failpoints armed in it and in its workers."""
+    given = [workspace, str(world.path), json.dumps(dict(world.options)), kind, mode]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.syncs", workspace, str(world.path), kind, mode],
+        [sys.executable, "-m", "tests.support.syncs", *given],
         cwd=_ROOT,
         env={
             **os.environ,
@@ -117,10 +147,13 @@ def sync_process_result(process: subprocess.Popen[bytes], *, seconds: float = 60
 
 
 async def _main() -> None:
-    workspace, path, kind, mode = sys.argv[1:]
+    workspace, path, options, kind, mode = sys.argv[1:]
     settings = Settings.from_environment()
-    async with open_syncs(settings, workspace, World(Path(path), create=False), kind) as syncs:
-        report = await syncs.run(Mode(mode))
+    async with open_syncs(settings, workspace, _Given(path, json.loads(options)), kind) as syncs:
+        if mode == "force":
+            report = await syncs.run(force=True)
+        else:
+            report = await syncs.run(Mode(mode))
     print(json.dumps(report.as_json()))
 
 

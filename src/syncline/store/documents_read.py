@@ -141,9 +141,7 @@ async def find_documents(
     """Documents, live or deleted, of which one of `names` is the entry's id or the URL."""
     return await _rows(
         db,
-        _SELECT
-        + _FROM
-        + "WHERE d.workspace_id = %(workspace)s AND (d.url = ANY(%(names)s) OR"
+        _SELECT + _FROM + "WHERE d.workspace_id = %(workspace)s AND (d.url = ANY(%(names)s) OR"
         " (d.entry_key = ANY(%(keys)s) AND d.connection_id IN"
         " (SELECT id FROM connections WHERE workspace_id = %(workspace)s)))"
         " ORDER BY d.id LIMIT %(limit)s",
@@ -162,9 +160,7 @@ async def sharing_content(
     """Other live documents with the same content."""
     return await _rows(
         db,
-        _SELECT
-        + _FROM
-        + "WHERE d.workspace_id = %(workspace)s AND d.content_id = %(content)s"
+        _SELECT + _FROM + "WHERE d.workspace_id = %(workspace)s AND d.content_id = %(content)s"
         " AND d.id <> %(id)s AND d.state = 'live' ORDER BY d.id LIMIT %(limit)s",
         {
             "workspace": workspace,

@@ -116,7 +116,7 @@ async def pending(db: Connection, run: RunRef) -> list[Candidate]:
         " WHERE d.workspace_id = m.workspace_id AND d.connection_id = m.connection_id"
         " AND d.entry_key = m.entry_key AND d.state = 'live' LIMIT 1) d"
         " WHERE m.workspace_id = %s AND m.connection_id = %s AND m.gone IN ('pending', 'held')"
-        " ORDER BY m.entry_id COLLATE \"C\"",
+        ' ORDER BY m.entry_id COLLATE "C"',
         (run.workspace_id, run.connection_id),
     )
     return [

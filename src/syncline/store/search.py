@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from syncline.core.model import WorkspaceId
+from syncline.store.binary import array_literal
 from syncline.store.database import Connection
 from syncline.store.search_scope import Scope
 
@@ -33,7 +35,7 @@ __all__ = [
 MOST_COUNTED = 1_001
 """Up to here a word's document frequency is exact; beyond, it is estimated."""
 
-_SAMPLED = 1_000
+_SAMPLED = 500
 _BYTES_A_CHUNK = 1_500
 _PAGE = 8192
 _K1, _B = 1.2, 0.75
@@ -55,7 +57,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What BM25 must know of a workspace. Estimates, beyond a thousand chunks."""
+    """What BM25 must know of a workspace. Estimates, beyond a few hundred chunks."""
 
     chunks: int
     average_length: float
@@ -78,7 +80,9 @@ class Scored:
 def tsquery(words: Sequence[Word], operator: str = "|") -> str:
     """A query for any (`|`) or all (`&`) of these words. Stems are quoted: none is syntax."""
     return operator.join(
-        "(" + "|".join("'" + s.replace("\\", "\\\\").replace("'", "''") + "'" for s in w.stems) + ")"
+        "("
+        + "|".join("'" + s.replace("\\", "\\\\").replace("'", "''") + "'" for s in w.stems)
+        + ")"
         for w in words
     )
 
@@ -125,11 +129,15 @@ async def count_words(
     """In how many chunks each word occurs; exact below `MOST_COUNTED`."""
     found = await db.execute(
         "SELECT f.count, (f.last::text::point)[0]::bigint"
-        " FROM unnest(%(queries)s::text[]::tsquery[]) WITH ORDINALITY AS w (query, i),"
+        " FROM unnest(%(queries)s::tsquery[]) WITH ORDINALITY AS w (query, i),"
         " LATERAL (SELECT count(*), max(c.ctid) AS last FROM"
         " (SELECT ctid FROM chunks c WHERE c.workspace_id = %(workspace)s"
         " AND c.terms @@ w.query LIMIT %(most)s) AS c) AS f ORDER BY w.i",
-        {"queries": [tsquery([w]) for w in words], "workspace": workspace, "most": MOST_COUNTED},
+        {
+            "queries": array_literal([tsquery([w]) for w in words]),
+            "workspace": workspace,
+            "most": MOST_COUNTED,
+        },
     )
     counts: list[int] = []
     for count, last in await found.fetchall():
@@ -142,11 +150,10 @@ async def count_words(
     return counts
 
 
-_WITHIN = "AND c.content_id = ANY(%(contents)s)"
 _TF = "ts_rank('{0.1,0.24,0.5,1}', c.terms, w.query) * w.factor"
 # tf / (tf + k) written so that tf is computed once.
 _BM25 = f"""(SELECT coalesce(sum(w.idf * {_K1 + 1} * (1 - k.k / ({_TF} + k.k))), 0)
-    FROM unnest(%(queries)s::text[]::tsquery[], %(idfs)s::float8[], %(factors)s::float8[])
+    FROM unnest(%(queries)s::tsquery[], %(idfs)s::float8[], %(factors)s::float8[])
         AS w (query, idf, factor),
     (SELECT {_K1} * ({1 - _B} + {_B} * c.length / %(average)s::float8) AS k) AS k)"""
 # What ts_rank makes of one position of weight 0.1, which stands for one occurrence.
@@ -155,7 +162,7 @@ _ONE_OCCURRENCE = 0.1 / 1.64493406685
 
 def _bm25(words: Sequence[Word], corpus: Corpus) -> dict[str, object]:
     return {
-        "queries": [tsquery([w]) for w in words],
+        "queries": array_literal([tsquery([w]) for w in words]),
         "idfs": [w.idf for w in words],
         # ts_rank divides by the number of alternatives.
         "factors": [len(w.stems) / _ONE_OCCURRENCE for w in words],
@@ -175,7 +182,7 @@ async def search_words(
     inside, values = scope.of_chunks()
     found = await db.execute(
         "WITH hits AS MATERIALIZED (SELECT c.content_id, c.n, sum(l.weight) AS weight"
-        " FROM unnest(%(lists)s::text[]::tsquery[], %(weights)s::float8[]) AS l (query, weight),"
+        " FROM unnest(%(lists)s::tsquery[], %(weights)s::float8[]) AS l (query, weight),"
         " LATERAL (SELECT c.content_id, c.n FROM chunks c WHERE c.workspace_id = %(workspace)s"
         f" AND c.terms @@ l.query {inside} LIMIT %(scanned)s) AS c"
         " GROUP BY c.content_id, c.n),"
@@ -191,7 +198,7 @@ async def search_words(
         {
             **values,
             **_bm25(words, corpus),
-            "lists": lists,
+            "lists": array_literal(lists),
             "weights": weights,
             "scanned": max(2 * most, MOST_COUNTED),
             "scored": 4 * most,
@@ -210,11 +217,7 @@ def _lists(words: Sequence[Word]) -> tuple[list[str], list[float]]:
         chosen.append((list(words), sum(word.idf for word in frequent)))
     if len(rare) < 2:
         chosen += [([word], word.idf) for word in frequent]
-        chosen += [
-            ([a, b], a.idf + b.idf)
-            for a, b in zip(frequent, frequent[1:], strict=False)
-            if len(words) > 2
-        ]
+        chosen += [([a, b], a.idf + b.idf) for a, b in pairwise(frequent) if len(words) > 2]
     return [tsquery(each, "&") for each, _ in chosen], [weight for _, weight in chosen]
 
 

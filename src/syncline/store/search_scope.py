@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncline.core.model import DocumentId, WorkspaceId
+from syncline.store.binary import array_literal
 from syncline.store.database import Connection
 
 __all__ = [
     "Passage",
     "Scope",
     "SeenDocument",
+    "Title",
     "documents_of",
     "narrowed",
     "passages_of",
@@ -89,6 +91,14 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Title:
+    """What a title is looked through for: queries in `tsquery` syntax, and what each tells."""
+
+    queries: Sequence[str]
+    idfs: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
 class SeenDocument:
     """A document in the scope, as a hit shows it."""
 
@@ -125,17 +135,19 @@ async def narrowed(db: Connection, scope: Scope) -> Scope:
 # How much of the question the title has, and how much of the title the question.
 _TITLE = """(SELECT coalesce(sum(w.idf), 0) / %(all)s::float8
     * (0.5 + 0.5 * count(*) / greatest(length(d.title_terms), 1))
-    FROM unnest(%(queries)s::text[]::tsquery[], %(idfs)s::float8[]) AS w (query, idf)
+    FROM unnest(%(queries)s::tsquery[], %(idfs)s::float8[]) AS w (query, idf)
     WHERE d.title_terms @@ w.query)"""
 
 
-def _title(queries: Sequence[str], idfs: Sequence[float]) -> dict[str, object]:
-    return {"queries": list(queries), "idfs": list(idfs), "all": sum(idfs) or 1.0}
+def _values(title: Title) -> dict[str, object]:
+    return {
+        "queries": array_literal(title.queries),
+        "idfs": list(title.idfs),
+        "all": sum(title.idfs) or 1.0,
+    }
 
 
-async def search_titles(
-    db: Connection, scope: Scope, queries: Sequence[str], idfs: Sequence[float], most: int
-) -> list[int]:
+async def search_titles(db: Connection, scope: Scope, title: Title, most: int) -> list[int]:
     """Contents of documents whose titles hold some of these words, the best first."""
     condition, values = scope.of_documents()
     found = await db.execute(
@@ -144,7 +156,7 @@ async def search_titles(
         f" documents d WHERE {condition} AND d.title_terms @@ %(any)s::tsquery"
         " LIMIT 2000) AS d) AS t"
         " GROUP BY content_id ORDER BY max(score) DESC, content_id LIMIT %(most)s",
-        {**values, **_title(queries, idfs), "any": "|".join(queries), "most": most},
+        {**values, **_values(title), "any": "|".join(title.queries), "most": most},
     )
     return [row[0] for row in await found.fetchall()]
 
@@ -153,15 +165,14 @@ async def title_scores(
     db: Connection,
     scope: Scope,
     contents: Sequence[int],
-    queries: Sequence[str],
-    idfs: Sequence[float],
+    title: Title,
 ) -> dict[int, float]:
     """Those of these contents that are in the scope, with the best score of their titles."""
     condition, values = scope.of_documents()
     found = await db.execute(
         f"SELECT d.content_id, max({_TITLE}) FROM documents d WHERE {condition}"
         " AND d.content_id = ANY(%(found)s::bigint[]) GROUP BY d.content_id",
-        {**values, **_title(queries, idfs), "found": list(contents)},
+        {**values, **_values(title), "found": list(contents)},
     )
     return dict(await found.fetchall())
 
@@ -170,8 +181,7 @@ async def documents_of(
     db: Connection,
     scope: Scope,
     contents: Sequence[int],
-    queries: Sequence[str],
-    idfs: Sequence[float],
+    title: Title,
     *,
     most: int,
 ) -> dict[int, list[SeenDocument]]:
@@ -185,7 +195,7 @@ async def documents_of(
         " ORDER BY score DESC, d.connection_id, d.entry_id LIMIT %(most)s) AS d"
         " JOIN connections c ON c.workspace_id = d.workspace_id AND c.id = d.connection_id"
         " ORDER BY d.content_id, d.score DESC, d.connection_id, d.entry_id",
-        {**values, **_title(queries, idfs), "found": list(contents), "most": most},
+        {**values, **_values(title), "found": list(contents), "most": most},
     )
     documents: dict[int, list[SeenDocument]] = {}
     for row in await found.fetchall():

@@ -102,9 +102,7 @@ async def _by_number(db: Connection, workspace: WorkspaceId, number: int) -> lis
 
 
 def _covered(row: DocumentRow, entries: Sequence[EntryRow]) -> bool:
-    return any(
-        e.connection_id == row.connection_id and e.entry_id == row.entry_id for e in entries
-    )
+    return any(e.connection_id == row.connection_id and e.entry_id == row.entry_id for e in entries)
 
 
 def _names(what: str, connections: Sequence[ConnectionRow]) -> list[str]:

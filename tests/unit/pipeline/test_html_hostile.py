@@ -62,6 +62,17 @@ def test_huge_attributes_and_unclosed_tags_are_read() -> None:
     assert "needle" in read("<p>needle<!-- never closed").text
 
 
+def test_what_is_taken_away_may_nest() -> None:
+    """Clutter within clutter, matched by name, by attribute and by tag at once."""
+    inner = "<nav class='nav share' hidden><ul class=menu><li class=ad><a href=x>no</a></li></ul>"
+    text = "<p>" + "needle, and a sentence around it. " * 20 + "</p>"
+    for wrap in ("<article>{}</article>", "<div class=body role=main>{}</div>", "<div>{}</div>"):
+        for _ in range(20):
+            found = read(page(wrap.format(inner * 50 + "</nav>" * 50 + text))).text
+            assert found.count("needle") == 20
+            assert "no" not in found.split()
+
+
 def test_nuls_and_control_characters_do_not_reach_the_text() -> None:
     """They come from broken exports and from those who try."""
     text = read(b"<p>a\x00b\x01c\x0bd\x7fe &#0; &#1; &#x80;</p>").text

@@ -21,6 +21,7 @@ MENU = (
         f"<div class=sidebar>{MENU}</div><div class=content>{TEXT * 3}</div>",
         f"<div>{MENU}</div><div><div>{TEXT * 2}</div><div>{TEXT}</div></div>",
         f"<header>{MENU}</header><article>{TEXT * 3}<p class='share'>Tweet</p></article>",
+        f"<div>{MENU}</div><article itemprop=articleBody>{TEXT * 3}</article>",
         f"<form>{TEXT * 3}</form><div role=navigation>{MENU}</div>",
         f"<table><tr><td>{MENU}</td><td>{TEXT * 3}</td></tr></table>",
     ],

@@ -1,8 +1,6 @@
 """From the HTML of a page's main part to the fixed Markdown dialect.
 
-It reads the parser's own serialisation, which is well formed: lower-case names, quoted
-attributes, `<` and `>` nowhere but around tags. So one regular expression finds the tags,
-and one loop over them is all the traversal there is, however deep they nest.
+One loop over the tags is all the traversal there is, however deep they nest.
 """
 
 from __future__ import annotations
@@ -11,12 +9,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from syncline.pipeline.extract.layout import Layout
+from syncline.pipeline.extract.serialised import TAG, unescaped, windows_of
 
 __all__ = ["render"]
 
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_TAG = re.compile(r"<(/?[^\s>]+)([^>]*)>")
-_WINDOW = 4_000_000
 _BREAK = "\x01"
 """Stands for `<br>` until the white space around it has been collapsed."""
 _DEEPEST_INDENT = 24
@@ -29,29 +26,15 @@ def render(html: str) -> str:
         html = _COMMENT.sub("", html)
     if _BREAK in html:
         html = html.replace(_BREAK, "")
-    windows = _windows(html)
-    split = _TAG.split(windows[0])
+    windows = windows_of(html)
+    split = TAG.split(windows[0])
     layout = Layout()
     for window in windows:
-        layout.scan((split if window is windows[0] else _TAG.split(window))[1::3])
+        layout.scan((split if window is windows[0] else TAG.split(window))[1::3])
     writer = _Writer(layout)
     for window in windows:
-        writer.read(split if window is windows[0] else _TAG.split(window))
+        writer.read(split if window is windows[0] else TAG.split(window))
     return writer.finish()
-
-
-def _windows(html: str) -> list[str]:
-    """Pieces that begin with a tag; only so much of a large page is in pieces at a time."""
-    windows: list[str] = []
-    start = 0
-    while len(html) - start > _WINDOW:
-        end = html.find("<", start + _WINDOW)
-        if end < 0:
-            break
-        windows.append(html[start:end])
-        start = end
-    windows.append(html[start:])
-    return windows
 
 
 class _Writer:
@@ -119,7 +102,7 @@ class _Writer:
         inline = self._inline
         if self._ticked:
             self._close_tick()
-        text = _unescaped("".join(inline))
+        text = unescaped("".join(inline))
         inline.clear()
         if _BREAK in text:
             for paragraph in _BREAKS.split(text):
@@ -165,7 +148,7 @@ class _Writer:
 
     def close_heading(self, attributes: str) -> None:
         level, self._heading = self._heading, 0
-        text = _unescaped("".join(self._inline)).replace(_BREAK, " ")
+        text = unescaped("".join(self._inline)).replace(_BREAK, " ")
         self._inline.clear()
         self._alt = ""
         text = " ".join(text.split()).rstrip("¶").rstrip()
@@ -318,7 +301,7 @@ class _Writer:
             return
         self._pre = 0
         self._handlers = _HANDLERS
-        code = _unescaped("".join(self._inline))
+        code = unescaped("".join(self._inline))
         self._inline.clear()
         code = _BLANK_START.sub("", code).rstrip()
         if not code:
@@ -343,7 +326,7 @@ class _Writer:
         """An image's words count only where nothing else says what is there."""
         alt = _ALT.search(attributes)
         if alt and alt[1].count(" ") >= 3:
-            self._alt = " ".join(_unescaped(alt[1].replace("&quot;", '"')).split())
+            self._alt = " ".join(unescaped(alt[1].replace("&quot;", '"')).split())
 
 
 _BREAKS = re.compile(rf"{_BREAK}\s*{_BREAK}[\s{_BREAK}]*")
@@ -352,15 +335,6 @@ _START = re.compile(r' start="(\d{1,6})"')
 _ALT = re.compile(r' alt="([^"]+)"')
 _BLANK_START = re.compile(r"\A(?:[ \t]*\n)+")
 _TICKS = re.compile(r"`{3,}")
-
-
-def _unescaped(text: str) -> str:
-    """The serialisation escapes these four, and nothing else."""
-    if "&" not in text:
-        return text
-    return (
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&")
-    )
 
 
 _Handler = Callable[[_Writer, str], None]

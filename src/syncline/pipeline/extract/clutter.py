@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from selectolax.lexbor import LexborNode
 
-__all__ = ["is_clutter_line", "remove_clutter", "remove_link_lists"]
+__all__ = ["innermost_first", "is_clutter_line", "remove_clutter", "remove_link_lists"]
 
 _WORDS = """
     ad ads advert\\w* adsense also-?(?:like|read) author-?(?:bio|box|card|info) banner breadcrumbs?
@@ -24,6 +24,7 @@ _NAMED = re.compile(rf"(?:^|[\s_-])(?:{'|'.join(_WORDS)})(?:$|[\s_-])", re.IGNOR
 _ROLES = frozenset(
     {"navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alert"}
 )
+_TOLD = "[class],[id],[role],[hidden],[aria-hidden=true],[style],figure"
 _NEVER = frozenset({"body", "html", "main", "article", "form"})
 """Whole pages stand in these, whatever they are called."""
 
@@ -32,16 +33,23 @@ def remove_clutter(body: LexborNode) -> None:
     """Take away what calls itself clutter. Nothing that holds much of the page's text."""
     size = len(body.text()) or 1
     paragraphs = sum(len(node.text()) for node in body.css("p"))
-    removed: set[int] = set()
-    for node in body.css("[class],[id],[role],[hidden],[aria-hidden=true],[style],figure"):
-        if node.tag in _NEVER or not _is_clutter(node) or node.parent is None:
+    for node in innermost_first(body.css(_TOLD)):
+        if node.tag in _NEVER or not _is_clutter(node):
             continue
         if len(node.text()) >= 0.25 * size:
             continue
         if paragraphs and sum(len(p.text()) for p in node.css("p")) >= 0.3 * paragraphs:
             continue
-        removed.add(node.mem_id)
         node.decompose()
+
+
+def innermost_first(nodes: list[LexborNode]) -> list[LexborNode]:
+    """Each node once, children before what they stand in.
+
+    Taking a node out of the tree frees all it holds, so nothing within a node may be
+    touched once that node is gone.
+    """
+    return list({node.mem_id: node for node in reversed(nodes)}.values())
 
 
 def _is_clutter(node: LexborNode) -> bool:
@@ -64,7 +72,7 @@ def _names_clutter(names: str) -> bool:
 
 def remove_link_lists(part: LexborNode) -> None:
     """Take away short blocks that are mostly links: teasers between the paragraphs."""
-    for node in part.css("ul,ol,p,div,table"):
+    for node in innermost_first(part.css("ul,ol,p,div,table")):
         if node.mem_id == part.mem_id:
             continue
         length = len(node.text().strip())

@@ -14,7 +14,11 @@ from typing import Literal
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from syncline.pipeline.extract.clutter import remove_clutter, remove_link_lists
+from syncline.pipeline.extract.clutter import (
+    innermost_first,
+    remove_clutter,
+    remove_link_lists,
+)
 from syncline.pipeline.extract.head import is_documentation
 
 __all__ = ["MainPart", "find_main_part", "whole_page"]
@@ -52,7 +56,7 @@ def find_main_part(tree: LexborHTMLParser, generator: str) -> MainPart:
     part = marked.of_documentation(generator)
     if part:
         for root in part:
-            for node in root.css(_DOCUMENTATION_FRAME):
+            for node in innermost_first(root.css(_DOCUMENTATION_FRAME)):
                 if node.tag not in ("body", "main"):
                     node.decompose()
         return MainPart(_html(part), "documentation")
@@ -81,7 +85,8 @@ class _Marked:
         self.article_body: LexborNode | None = None
         self.by_id: dict[str, LexborNode] = {}
         self.sphinx_body: LexborNode | None = None
-        for node in body.css(_MARKED):
+        # An element that several selectors match comes several times.
+        for node in {node.mem_id: node for node in body.css(_MARKED)}.values():
             attributes = node.attributes
             role, tag = attributes.get("role"), node.tag
             if name := attributes.get("id"):

@@ -44,7 +44,7 @@ def clean_characters(text: str) -> str:
     raw = text.encode("utf-8", "surrogatepass")
     clean = text
     if len(raw.translate(None, _CONTROL_BYTES)) != len(raw) or (
-        not ascii_only and any(suspect in raw for suspect in _SUSPECT_BYTES)
+        not ascii_only and _SUSPECT_BYTES.search(raw)
     ):
         clean = _SPACES.sub(" ", _INVISIBLE.sub("", _LINE_END.sub("\n", text)))
     if ascii_only or unicodedata.is_normalized("NFC", clean):
@@ -54,22 +54,11 @@ def clean_characters(text: str) -> str:
 
 
 _CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n")) + b"\x7f"
-_SUSPECT_BYTES = (
-    b"\xc2",  # C1 controls, no-break spaces, soft hyphens
-    b"\xe1\x9a\x80",
-    b"\xe2\x80\x80",
-    b"\xe2\x80\x81",
-    b"\xe2\x80\x8b",
-    b"\xe2\x80\xa8",
-    b"\xe2\x80\xa9",
-    b"\xe2\x80\xaf",
-    *(b"\xe2\x80" + bytes([low]) for low in range(0x82, 0x8B)),
-    b"\xe2\x81\x9f",
-    b"\xe2\x81\xa0",
-    b"\xe3\x80\x80",
-    b"\xed",  # surrogates, and some Hangul
-    b"\xef\xbb\xbf",
-    b"\xef\xbf",
+# C1 controls, no-break spaces, soft hyphens; other spaces and line ends; surrogates (and some
+# Hangul); marks and non-characters.
+_SUSPECT_BYTES = re.compile(
+    rb"\xc2[\x80-\xa0\xad]|\xe1\x9a\x80|\xe2\x80[\x80-\x8b\xa8\xa9\xaf]|\xe2\x81[\x9f\xa0]"
+    rb"|\xe3\x80\x80|\xed[\xa0-\xbf]|\xef\xbb\xbf|\xef\xbf[\xbe\xbf]"
 )
 
 

@@ -1,0 +1,95 @@
+"""Typer groups that import a command's module when it is used, and no other's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
+    from typer._click.shell_completion import CompletionItem
+
+__all__ = ["COMMANDS", "LazyGroup", "ListByDefault"]
+
+COMMANDS = {
+    "sync": "Bring the knowledge base in step with a folder or a website.",
+    "plan": "Show what a sync would do; nothing is written.",
+    "search": "Find the passages that answer a question.",
+    "status": "Show how fresh and how large the knowledge base is.",
+    "runs": "List the runs there were, or show one's report.",
+    "documents": "List documents, show one, tell why one is there or not, bring one back.",
+    "deletions": "List what the guard holds, and approve or reject it.",
+    "connections": "List the connections, or remove one.",
+    "up": "Hold the bundled database up, so that other commands start faster.",
+    "down": "Stop the bundled database.",
+    "doctor": "Check this installation.",
+    "version": "Show the version.",
+}
+"""Every command with its line in `syncline --help`; its module has the same name."""
+
+
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name, each made from its module when it is asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        if name not in self._made:
+            command = typer.main.get_command(import_module(f"syncline.cli.{name}").app)
+            command.name = name
+            self._made[name] = command
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Command) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class LazyGroup(TyperGroup):
+    """`syncline` itself."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands()
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        from typer._click import Command
+        from typer._click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *Command.shell_complete(self, ctx, incomplete)]
+
+
+class ListByDefault(TyperGroup):
+    """A group whose command is `list` where none is given: `syncline documents --json`."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)

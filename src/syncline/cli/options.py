@@ -1,0 +1,208 @@
+"""The options that several commands share, and what was typed made into what is meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from syncline.core.errors import UsageError
+
+__all__ = [
+    "AsJson",
+    "Author",
+    "Category",
+    "ClearFilter",
+    "ConnectorOption",
+    "Contains",
+    "DataDir",
+    "KeepDeleted",
+    "Name",
+    "NotContains",
+    "Property",
+    "Quiet",
+    "Source",
+    "Tag",
+    "UpdatedBefore",
+    "UpdatedSince",
+    "Workspace",
+    "filter_of",
+    "options_of",
+    "pairs",
+]
+
+_FILTERS = "Filters (kept with the connection)"
+_SOURCE = "The connection"
+
+Workspace = Annotated[
+    str,
+    typer.Option("--workspace", "-w", envvar="SYNCLINE_WORKSPACE", help="The workspace to use."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Use the bundled database in this folder (rather than SYNCLINE_DATA_DIR or "
+        "DATABASE_URL).",
+        file_okay=False,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object with the documented fields.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, and nothing that went well.")
+]
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A folder's or file's path, a website's or sitemap's URL, or a connection's name.",
+        metavar="SOURCE",
+        autocompletion=lambda: [],
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        help="The connection's name; another name for the same source makes another connection.",
+        rich_help_panel=_SOURCE,
+    ),
+]
+ConnectorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        "-o",
+        metavar="NAME=VALUE",
+        help="An option of the connector, such as exclude=drafts/ (again for more).",
+        rich_help_panel=_SOURCE,
+    ),
+]
+KeepDeleted = Annotated[
+    bool | None,
+    typer.Option(
+        "--keep-deleted/--no-keep-deleted",
+        help="Never delete documents that the source no longer has.",
+        rich_help_panel=_SOURCE,
+    ),
+]
+Contains = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TEXT", help="Only documents with this text.", rich_help_panel=_FILTERS),
+]
+NotContains = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT", help="Only documents without this text.", rich_help_panel=_FILTERS
+    ),
+]
+Category = Annotated[
+    list[str] | None, typer.Option(help="Only these categories.", rich_help_panel=_FILTERS)
+]
+Tag = Annotated[list[str] | None, typer.Option(help="Only these tags.", rich_help_panel=_FILTERS)]
+Author = Annotated[
+    list[str] | None, typer.Option(help="Only these authors.", rich_help_panel=_FILTERS)
+]
+Property = Annotated[
+    list[str] | None,
+    typer.Option("--property", metavar="NAME=VALUE", help="Only with this property.", rich_help_panel=_FILTERS),
+]
+UpdatedSince = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE",
+        help="Read only what was updated since: 2025-01-31, 7d, 32h.",
+        rich_help_panel=_FILTERS,
+    ),
+]
+UpdatedBefore = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE", help="Read only what was updated before.", rich_help_panel=_FILTERS
+    ),
+]
+ClearFilter = Annotated[
+    bool,
+    typer.Option(
+        "--clear-filter", help="Forget the connection's filters.", rich_help_panel=_FILTERS
+    ),
+]
+
+
+def filter_of(
+    *,
+    updated_since: str | None,
+    updated_before: str | None,
+    properties: Sequence[str] | None,
+    **words: Sequence[str] | None,
+) -> dict[str, Any]:
+    """The fields of a filter that were given. Raises `ConfigurationError`, `UsageError`."""
+    wanted: dict[str, Any] = {name: list(values) for name, values in words.items() if values}
+    if properties:
+        wanted["properties"] = {
+            name: _plain(value) for name, value in pairs(properties, "--property").items()
+        }
+    for name, text in (("updated_since", updated_since), ("updated_before", updated_before)):
+        if text is not None:
+            wanted[name] = parse_date(text, f"--{name.replace('_', '-')}").isoformat()
+    return wanted
+
+
+def parse_date(text: str, option: str) -> datetime:
+    """A date or an age. Raises `ConfigurationError`, naming the option."""
+    from syncline.core.errors import ConfigurationError
+    from syncline.pipeline.filter import parse_filter_date
+
+    try:
+        return parse_filter_date(text, datetime.now(UTC))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{option}: {error.message}", hint=error.hint) from error
+
+
+def _plain(value: str) -> Any:
+    """A property's value: `true` and numbers are what JSON says, all else is text."""
+    import json
+
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value
+    return value if isinstance(found, dict | list) else found
+
+
+def pairs(given: Sequence[str], option: str) -> dict[str, str]:
+    """`["a=1", "b=2"]` as a dictionary. Raises `UsageError`."""
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(
+                f"{option} {each}: not of the form NAME=VALUE.",
+                hint=f"Write it as {option} {name.strip() or 'name'}=value.",
+            )
+        found[name.strip()] = value
+    return found
+
+
+def options_of(given: Sequence[str] | None) -> dict[str, str]:
+    """The connector options that were typed; several values of one become its list."""
+    found: dict[str, str] = {}
+    for each in given or ():
+        for name, value in pairs([each], "--option").items():
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def environment_with(data_dir: Path | None) -> Mapping[str, str]:
+    """The environment, in which a typed data folder wins."""
+    environ = dict(os.environ)
+    if data_dir is not None:
+        environ["SYNCLINE_DATA_DIR"] = str(data_dir.absolute())
+        environ.pop("DATABASE_URL", None)
+    return environ

@@ -1,0 +1,109 @@
+"""`syncline plan SOURCE`: what a sync would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from syncline.cli.options import (
+    AsJson,
+    Author,
+    Category,
+    ClearFilter,
+    ConnectorOption,
+    Contains,
+    DataDir,
+    KeepDeleted,
+    Name,
+    NotContains,
+    Property,
+    Quiet,
+    Source,
+    Tag,
+    UpdatedBefore,
+    UpdatedSince,
+    Workspace,
+    filter_of,
+    options_of,
+)
+from syncline.cli.running import Interruption, run
+
+if TYPE_CHECKING:
+    from syncline.client import Syncline, Wished
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(
+    source: Source,
+    name: Name = None,
+    contains: Contains = None,
+    not_contains: NotContains = None,
+    category: Category = None,
+    tag: Tag = None,
+    author: Author = None,
+    properties: Property = None,
+    updated_since: UpdatedSince = None,
+    updated_before: UpdatedBefore = None,
+    clear_filter: ClearFilter = False,
+    option: ConnectorOption = None,
+    keep_deleted: KeepDeleted = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Show what a sync would do; nothing is written, not even the connection.
+
+    The exit code is the one that the sync would end with.
+    """
+    wishes: Wished = {
+        "name": name,
+        "filter": filter_of(
+            contains=contains,
+            not_contains=not_contains,
+            categories=category,
+            tags=tag,
+            authors=author,
+            properties=properties,
+            updated_since=updated_since,
+            updated_before=updated_before,
+        ),
+        "clear_filter": clear_filter,
+        "options": options_of(option),
+        "keep_deleted": keep_deleted,
+    }
+    return plan_and_print(
+        source, wishes, as_json=as_json, quiet=quiet, workspace=workspace, data_dir=data_dir
+    )
+
+
+def plan_and_print(
+    source: str,
+    wishes: Wished,
+    *,
+    as_json: bool,
+    quiet: bool,
+    workspace: str,
+    data_dir: Path | None,
+) -> int:
+    """Plan, print, and answer the exit code."""
+
+    async def command(client: Syncline, interruption: Interruption) -> int:
+        from syncline.cli.progress import Meter
+        from syncline.cli.reporting import print_plan
+        from syncline.cli.screen import print_json
+
+        with Meter(source, total=None, quiet=quiet or as_json) as meter:
+            interruption.told = meter.tell
+            report = await client.plan(source, on_progress=meter.update, **wishes)
+        if as_json:
+            print_json(report.as_json() | {"samples": report.samples})
+        else:
+            print_plan(report, samples=report.samples, quiet=quiet)
+        return report.exit_code
+
+    return run(command, workspace=workspace, data_dir=data_dir, meanwhile="syncline.bootstrap")

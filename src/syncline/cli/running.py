@@ -1,0 +1,91 @@
+"""Running a command: the database opened, interruptions heard, errors told."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TypeVar
+
+from syncline.cli.screen import note
+from syncline.client import Syncline, open  # noqa: A004 - `syncline.open()`
+
+__all__ = ["INTERRUPTED", "Interrupted", "Interruption", "run", "run_alone"]
+
+INTERRUPTED = 130
+T = TypeVar("T")
+
+
+class Interrupted(BaseException):
+    """A person, or the system, asked this process to end."""
+
+
+@dataclass(slots=True)
+class Interruption:
+    """What Ctrl-C and SIGTERM do: the first asks the command to stop, the second ends it."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    graceful: bool = False
+    """Set while the command can stop by itself."""
+    told: Callable[[str], None] = note
+    task: asyncio.Task[object] | None = None
+
+    def __call__(self) -> None:
+        if self.graceful and not self.stop.is_set():
+            self.stop.set()
+            self.told("Stopping: what is written stays. Again to end at once.")
+            return
+        self.stop.set()
+        if self.task is not None:
+            self.task.cancel()
+
+
+def run(
+    command: Callable[[Syncline, Interruption], Awaitable[T]],
+    *,
+    workspace: str,
+    data_dir: Path | None,
+    meanwhile: str | None = None,
+) -> T:
+    """Open the workspace, run the command on it, and close.
+
+    `meanwhile` names a module that the command will import: that is done while the database
+    starts. Raises what the command raises, and `Interrupted`.
+    """
+
+    async def work(interruption: Interruption) -> T:
+        imported = None
+        if meanwhile is not None:
+            imported = asyncio.create_task(asyncio.to_thread(import_module, meanwhile))
+        async with open(data_dir=data_dir, workspace=workspace) as client:
+            if imported is not None:
+                await imported
+            return await command(client, interruption)
+
+    return run_alone(work)
+
+
+def run_alone(work: Callable[[Interruption], Awaitable[T]]) -> T:
+    """Run on an event loop that hears Ctrl-C and SIGTERM. Raises `Interrupted`."""
+    with asyncio.Runner() as runner:
+        return runner.run(_heard(work))
+
+
+async def _heard(work: Callable[[Interruption], Awaitable[T]]) -> T:
+    interruption = Interruption()
+    task = asyncio.ensure_future(work(interruption))
+    interruption.task = task
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows raises KeyboardInterrupt instead
+            loop.add_signal_handler(number, interruption)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if interruption.stop.is_set():
+            raise Interrupted from None
+        raise

@@ -1,0 +1,144 @@
+"""`syncline sync SOURCE`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syncline.cli.options import (
+    AsJson,
+    Author,
+    Category,
+    ClearFilter,
+    ConnectorOption,
+    Contains,
+    DataDir,
+    KeepDeleted,
+    Name,
+    NotContains,
+    Property,
+    Quiet,
+    Source,
+    Tag,
+    UpdatedBefore,
+    UpdatedSince,
+    Workspace,
+    filter_of,
+    options_of,
+)
+from syncline.cli.running import Interrupted, Interruption, run
+
+if TYPE_CHECKING:
+    from syncline.client import Syncline, Wished
+    from syncline.sync.report import Report
+
+app = typer.Typer()
+
+
+@app.command()
+def sync(
+    source: Source,
+    name: Name = None,
+    contains: Contains = None,
+    not_contains: NotContains = None,
+    category: Category = None,
+    tag: Tag = None,
+    author: Author = None,
+    properties: Property = None,
+    updated_since: UpdatedSince = None,
+    updated_before: UpdatedBefore = None,
+    clear_filter: ClearFilter = False,
+    option: ConnectorOption = None,
+    keep_deleted: KeepDeleted = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Trust no version: read every entry again.")
+    ] = False,
+    reconcile: Annotated[
+        bool,
+        typer.Option("--reconcile", help="Compare with the source's complete list of entries."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be done, as `plan` does.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another run of this connection to end.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="End another run of this connection, and start.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Bring the knowledge base in step with a folder or a website.
+
+    The source becomes a connection the first time and is known by it after. Exit codes: 0 all
+    good, 1 failed, 2 usage, 3 finished with failed entries, 4 finished with held deletions,
+    130 interrupted.
+    """
+    wishes: Wished = {
+        "name": name,
+        "filter": filter_of(
+            contains=contains,
+            not_contains=not_contains,
+            categories=category,
+            tags=tag,
+            authors=author,
+            properties=properties,
+            updated_since=updated_since,
+            updated_before=updated_before,
+        ),
+        "clear_filter": clear_filter,
+        "options": options_of(option),
+        "keep_deleted": keep_deleted,
+    }
+    if dry_run:
+        from syncline.cli.plan import plan_and_print
+
+        return plan_and_print(
+            source, wishes, as_json=as_json, quiet=quiet, workspace=workspace, data_dir=data_dir
+        )
+
+    async def command(client: Syncline, interruption: Interruption) -> int:
+        from syncline.cli.progress import Meter
+
+        row = await client.connections.add(source, **wishes)
+        total = await client.connections.last_listed(row)
+        with Meter(row.name, total=total, quiet=quiet or as_json) as meter:
+            interruption.told = meter.tell
+            interruption.graceful = True
+            if interruption.stop.is_set():
+                raise Interrupted
+            report = await client.sync(
+                row,
+                full=full,
+                reconcile=reconcile,
+                wait=wait,
+                force=force,
+                on_progress=meter.update,
+                stop=interruption.stop,
+            )
+        interruption.graceful = False
+        await _print(client, report, first=total is None, as_json=as_json, quiet=quiet)
+        return report.exit_code
+
+    return run(command, workspace=workspace, data_dir=data_dir, meanwhile="syncline.bootstrap")
+
+
+async def _print(
+    client: Syncline, report: Report, *, first: bool, as_json: bool, quiet: bool
+) -> None:
+    if as_json:
+        from syncline.cli.screen import print_json
+
+        print_json(report.as_json())
+        return
+    from syncline.cli.reporting import print_report
+
+    failed = []
+    if report.counts["failed"] and report.run is not None and report.state != "failed":
+        found = await client.run(report.run, limit=5)
+        failed = [(line.entry_id or "", line.reason) for line in found.lines.get("failed", ())]
+    print_report(report, failed=failed, first=first, quiet=quiet)

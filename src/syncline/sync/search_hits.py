@@ -1,0 +1,143 @@
+"""What a search shows: a content's best passage, its document, and the reasons for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncline.core.model import DocumentId
+from syncline.store.database import Connection
+from syncline.store.search_scope import (
+    Passage,
+    Scope,
+    SeenDocument,
+    Title,
+    documents_of,
+    passages_of,
+)
+from syncline.sync.search_ranking import Ranked
+from syncline.sync.search_snippet import Question, snippet
+
+__all__ = ["Also", "Hit", "build_hits"]
+
+_MOST_ALSO = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """Another document with a hit's very content."""
+
+    document: DocumentId
+    title: str | None
+    url: str | None
+    connection: str
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A content, by its best passage and the best document that the asker may see."""
+
+    rank: int
+    score: float
+    """Between 0 and 1."""
+    document: DocumentId
+    connection: str
+    kind: str
+    entry_id: str
+    title: str | None
+    url: str | None
+    headings: tuple[str, ...]
+    text: str
+    """The passage."""
+    snippet: str
+    """One line of it."""
+    highlights: tuple[tuple[int, int], ...]
+    """Where in the snippet the question's words are."""
+    why: tuple[str, ...]
+    """For people: `words: rotate, key`, `title: key`, `meaning 0.62`."""
+    scores: Mapping[str, float]
+    """`words`, `meaning` and `title`, each between 0 and 1."""
+    also: tuple[Also, ...]
+    updated_at: datetime | None
+    tags: tuple[str, ...]
+
+
+async def build_hits(
+    db: Connection,
+    scope: Scope,
+    question: Question,
+    title: Title,
+    page: Sequence[Ranked],
+    first_rank: int,
+) -> list[Hit]:
+    """The hits for these contents, in their order."""
+    documents = await documents_of(
+        db, scope, [each.content for each in page], title, most=_MOST_ALSO + 1
+    )
+    passages = await passages_of(
+        db, scope.workspace, [(each.content, each.n) for each in page if each.n is not None]
+    )
+    hits: list[Hit] = []
+    for each in page:
+        # A document may have been deleted since it was ranked.
+        if each.content in documents:
+            passage = passages.get((each.content, each.n or 0), Passage())
+            rank_here = first_rank + len(hits)
+            hits.append(_hit(rank_here, each, documents[each.content], passage, question))
+    return hits
+
+
+def _hit(
+    place: int,
+    ranked: Ranked,
+    documents: Sequence[SeenDocument],
+    passage: Passage,
+    question: Question,
+) -> Hit:
+    document, others = documents[0], documents[1:]
+    shown = snippet(passage.text, question)
+    return Hit(
+        rank=place,
+        score=ranked.score,
+        document=document.id,
+        connection=document.connection,
+        kind=document.kind,
+        entry_id=document.entry_id,
+        title=document.title,
+        url=document.url,
+        headings=tuple(passage.headings),
+        text=passage.text,
+        snippet=shown.text,
+        highlights=shown.highlights,
+        why=_why(ranked, document, passage, question),
+        scores={
+            "words": round(ranked.words, 4),
+            "meaning": round(ranked.meaning, 4),
+            "title": round(ranked.title, 4),
+        },
+        also=tuple(
+            Also(other.id, other.title, other.url, other.connection, other.entry_id)
+            for other in others
+        ),
+        updated_at=document.updated_at,
+        tags=tuple(document.tags),
+    )
+
+
+def _why(
+    ranked: Ranked, document: SeenDocument, passage: Passage, question: Question
+) -> tuple[str, ...]:
+    reasons = []
+    if words := question.words_in("\n".join((*passage.headings, passage.text))):
+        reasons.append("words: " + ", ".join(words))
+    if ranked.title > 0 and (words := question.words_in(document.title or "")):
+        reasons.append("title: " + ", ".join(words))
+    if ranked.meaning > 0:
+        reasons.append(f"meaning {ranked.cosine:.2f}")
+    if ranked.n == 0:
+        reasons.append("first passage of its document")
+    elif ranked.first > 0:
+        reasons.append("first passage matches too")
+    return tuple(reasons)

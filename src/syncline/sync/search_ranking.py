@@ -1,0 +1,92 @@
+"""How good a content is for a question: one score from words, meaning and titles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+
+from syncline.store.search import Scored
+
+__all__ = ["LEAST_MEANING", "Ranked", "rank", "rarity"]
+
+_WORDS, _MEANING = 0.65, 0.35
+_TITLE = 0.2
+_FIRST = 0.1
+_ALL = 1 + _TITLE + _FIRST
+LEAST_MEANING = 0.2
+"""Below this cosine two texts have nothing to do with each other."""
+_CLOSE = 0.5
+"""A cosine that is as good as any: the best one counts as full only from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A content, with its best passage. All parts are between 0 and 1."""
+
+    content: int
+    n: int | None
+    """The best passage's number; None where only the title speaks for an empty content."""
+    score: float
+    words: float
+    meaning: float
+    title: float
+    cosine: float
+    first: float
+    """How good the content's first passage is by itself."""
+
+
+def rarity(frequency: int, chunks: int) -> float:
+    """BM25's weight for a word: the rarer, the more it tells."""
+    frequency = min(frequency, chunks)
+    return log(1 + (chunks - frequency + 0.5) / (frequency + 0.5))
+
+
+def rank(
+    scored: Sequence[Scored],
+    titles: Mapping[int, float],
+    *,
+    ceiling: float,
+    with_meaning: bool,
+) -> list[Ranked]:
+    """The contents in `titles` (the visible ones), the best first; useless ones left out.
+
+    `ceiling` is the score of a passage of average length with each word once: where the
+    best passage has less, it does not count as full.
+    """
+    visible = [each for each in scored if each.content in titles]
+    most_words = max([each.words for each in visible] + [ceiling])
+    closest = max([each.meaning or 0.0 for each in visible] + [_CLOSE])
+    words_weight, meaning_weight = (_WORDS, _MEANING) if with_meaning else (1.0, 0.0)
+    best: dict[int, tuple[float, float, float, Scored]] = {}
+    first: dict[int, float] = {}
+    for each in visible:
+        words = each.words / most_words if most_words else 0.0
+        cosine = each.meaning or 0.0
+        meaning = cosine / closest if cosine >= LEAST_MEANING else 0.0
+        base = words_weight * words + meaning_weight * meaning
+        if each.n == 0:
+            first[each.content] = base
+        before = best.get(each.content)
+        if before is None or (base, -each.n) > (before[0], -before[3].n):
+            best[each.content] = (base, words, meaning, each)
+    ranked = []
+    for content, title in titles.items():
+        base, words, meaning, passage = best.get(content, (0.0, 0.0, 0.0, None))
+        opening = first.get(content, 0.0)
+        score = round((base + _TITLE * title + _FIRST * opening) / _ALL, 6)
+        if score > 0:
+            ranked.append(
+                Ranked(
+                    content,
+                    None if passage is None else passage.n,
+                    score,
+                    words,
+                    meaning,
+                    title,
+                    0.0 if passage is None else passage.meaning or 0.0,
+                    opening,
+                )
+            )
+    ranked.sort(key=lambda each: (-each.score, each.content))
+    return ranked

@@ -1,0 +1,140 @@
+"""One run per connection and lane at a time, whoever comes second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from syncline.core.errors import Fenced, RunInProgress
+from syncline.core.model import Mode, RunState
+from syncline.settings import Settings
+from syncline.store.database import Connection
+from syncline.store.runs import close_run, find_run, hold, open_run
+from tests.support.state import assert_consistent, state_of
+from tests.support.storm import first_state
+from tests.support.syncs import Ended, open_syncs, sync_process, sync_process_result
+from tests.support.waiting import wait_until
+from tests.support.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return first_state(tmp_path / "world.json", 60)
+
+
+async def test_the_second_is_refused_and_told_by_whom(
+    server_settings: Settings, workspace_name: str, world: World
+) -> None:
+    """While a run holds the lane another is refused, with the holder's name; the other lane is
+    free."""
+    async with open_syncs(server_settings, workspace_name, world) as syncs:
+        row = syncs.row
+        async with await syncs.tools.database.connect() as holder:
+            run = await open_run(holder, row.workspace_id, row.id, Mode.INCREMENTAL)
+            with pytest.raises(RunInProgress, match=rf"Run {run.id} .*:{os.getpid()} since"):
+                await syncs.run()
+            other = await syncs.run(Mode.RECONCILE)
+            assert other.exit_code == 0
+            await close_run(holder, run, RunState.DONE, {})
+        assert (await syncs.run()).exit_code == 0
+
+
+async def test_who_waits_gets_the_lane_when_it_is_free(
+    server_settings: Settings, workspace_name: str, world: World
+) -> None:
+    """With `wait`, the second starts when the first has ended."""
+    async with open_syncs(server_settings, workspace_name, world) as syncs:
+        row = syncs.row
+        holder = await syncs.tools.database.connect()
+        await open_run(holder, row.workspace_id, row.id, Mode.INCREMENTAL)
+        waiting = asyncio.create_task(syncs.run(wait=True))
+        done, _ = await asyncio.wait({waiting}, timeout=0.3)
+        assert not done
+        await holder.close()
+        report = await waiting
+        assert report.counts["created"] == 60
+
+
+async def test_a_lapsed_lease_is_taken_over(
+    server_settings: Settings, workspace_name: str, world: World, db: Connection
+) -> None:
+    """A holder whose session still stands but whose lease has lapsed has lost the lane."""
+    async with open_syncs(server_settings, workspace_name, world) as syncs:
+        row = syncs.row
+        holder = await syncs.tools.database.connect()
+        run = await open_run(holder, row.workspace_id, row.id, Mode.INCREMENTAL)
+        await db.execute(
+            "UPDATE runs SET lease_until = now() - interval '1 s' WHERE workspace_id = %s",
+            (row.workspace_id,),
+        )
+        report = await syncs.run()
+        assert report.exit_code == 0
+        assert (await find_run(db, row.workspace_id, run.id)).state == "interrupted"
+        await holder.close()
+
+
+async def test_a_fenced_run_writes_nothing_more(
+    server_settings: Settings, workspace_name: str, world: World
+) -> None:
+    """`force` ends the running one: whatever it tries afterwards is refused."""
+    async with open_syncs(server_settings, workspace_name, world) as syncs:
+        row = syncs.row
+        async with (
+            await syncs.tools.database.connect() as first,
+            await syncs.tools.database.connect() as second,
+        ):
+            run = await open_run(first, row.workspace_id, row.id, Mode.INCREMENTAL)
+            await open_run(second, row.workspace_id, row.id, Mode.INCREMENTAL, force=True)
+            async with await syncs.tools.database.connect() as late:
+                with pytest.raises(Fenced):
+                    async with late.transaction():
+                        await hold(late, run)
+
+
+@pytest.mark.parametrize("place", ["batch.before_commit", "batch.prepared"])
+async def test_a_stopped_worker_does_not_hold_up_its_successor(
+    place: str,
+    server_settings: Settings,
+    workspace_name: str,
+    world: World,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    """A worker that hangs in the middle of its batch (SIGSTOP) holds locks; a forced run ends its
+    session, goes on at once, and what the worker does when it wakes up comes to nothing."""
+    first = sync_process(server_settings, workspace_name, world, failpoints=f"{place}=pause")
+    wait_until(lambda: _stopped_children(first.pid))
+    forced = await asyncio.to_thread(_forced, server_settings, workspace_name, world)
+    assert forced.report is not None, forced.errors
+    assert forced.report["exit_code"] == 0
+    assert forced.report["created"] + forced.report["unchanged"] == 60
+    assert forced.report["seconds"] < 30
+    before = await state_of(db, workspace_name)
+    for pid in _stopped_children(first.pid):
+        os.kill(pid, signal.SIGCONT)
+    ended = await asyncio.to_thread(sync_process_result, first)
+    assert ended.report is not None, ended.errors
+    assert ended.report["exit_code"] == 1
+    assert await state_of(db, workspace_name) == before
+    await assert_consistent(db, workspace_name)
+
+
+def _forced(settings: Settings, workspace: str, world: World) -> Ended:
+    return sync_process_result(sync_process(settings, workspace, world, mode="force"))
+
+
+def _stopped_children(parent: int) -> list[int]:
+    """The stopped processes among a process's children."""
+    found = []
+    for task in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = task.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] == "T" and int(fields[1]) == parent:
+            found.append(int(task.parent.name))
+    return found

@@ -1,0 +1,97 @@
+"""The database server is killed under a sync; the next one starts it again and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncline.core.failpoints import Failpoint
+from syncline.settings import Settings
+from syncline.store.database import Database
+from syncline.store.embedded import EmbeddedServer
+from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.state import assert_consistent, state_of
+from tests.support.storm import first_state, second_state
+from tests.support.syncs import sync_process, sync_process_result
+from tests.support.world import World
+
+_ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "100"))
+_PLACES = (
+    list(Failpoint)
+    if "SYNCLINE_STORM_ENTRIES" in os.environ
+    else [
+        Failpoint.LISTING_NOTED,
+        Failpoint.BATCH_CONTENTS_WRITTEN,
+        Failpoint.BATCH_BEFORE_COMMIT,
+        Failpoint.BATCH_COMMITTED,
+        Failpoint.DELETIONS_BEFORE_COMMIT,
+        Failpoint.RUN_BEFORE_CLOSE,
+    ]
+)
+
+
+@pytest.fixture(scope="module", params=["16", "18"])
+def own_server(request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """A data folder that no other test uses."""
+    folder = make_data_folder()
+    yield settings_for(folder, request.param, workers=2, embedder="hashing")
+    remove_data_folder(folder)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, World]:
+    """The same source before and after its edits."""
+    folder = tmp_path_factory.mktemp("worlds")
+    before = first_state(folder / "before.json", _ENTRIES)
+    shutil.copy2(before.path, folder / "after.json")
+    after = World(folder / "after.json")
+    second_state(after, _ENTRIES)
+    return before, after
+
+
+async def _state(settings: Settings, workspace: str) -> dict[str, Any]:
+    async with Database(settings) as database, database.connection() as db:
+        await assert_consistent(db, workspace)
+        return await state_of(db, workspace)
+
+
+def test_a_killed_server_loses_nothing(
+    own_server: Settings, worlds: tuple[World, World], tmp_path: Path
+) -> None:
+    """At each of these places the postmaster is killed by kill -9. The sync says that the
+    database went away; the next one, started at once, brings the same end state."""
+    world = World(tmp_path / "world.json")
+
+    def sync(workspace: str, failpoints: str = "") -> dict[str, Any]:
+        process = sync_process(
+            own_server, workspace, world, "scripted-listing", failpoints=failpoints
+        )
+        ended = sync_process_result(process)
+        return dict(ended.report) if ended.report else {"exit_code": 1, "error": ended.errors}
+
+    for state in worlds:
+        shutil.copy2(state.path, world.path)
+        assert sync("undisturbed")["exit_code"] == 0
+    expected = asyncio.run(_state(own_server, "undisturbed"))
+    for place in _PLACES:
+        workspace = f"killed at {place}"
+        for state in worlds:
+            shutil.copy2(state.path, world.path)
+            server = EmbeddedServer(own_server)
+            asyncio.run(server.acquire())
+            postmaster = server.info().pid
+            armed = sync(workspace, f"{place}=kill:{postmaster}")
+            if armed["exit_code"] == 1:
+                assert "database" in str(armed["error"]).lower(), armed
+            again = sync(workspace)
+            assert again["exit_code"] == 0, (place, again)
+            asyncio.run(server.release())
+        found = asyncio.run(_state(own_server, workspace))
+        for name, rows in expected.items():
+            assert found[name] == rows, f"{name} differ after the server died at {place}"
