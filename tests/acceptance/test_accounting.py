@@ -1,4 +1,4 @@
-"""Invariants 1 and 2: every entry is accounted for, and the cursor never passes what is not stored."""
+"""Invariants 1 and 2: every entry is accounted for; no cursor passes what is not stored."""
 
 from __future__ import annotations
 

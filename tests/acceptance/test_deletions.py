@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 import pytest
 
 from syncline.core.model import Mode
-from tests.support.looking import configure, documents, items, manifest
+from tests.support.looking import configure, documents, items, manifest, query
 from tests.support.syncs import Syncs
 from tests.support.world import World
 
+Opened = Callable[[str], AbstractAsyncContextManager[Syncs]]
+
+
+def _text(n: int) -> str:
+    return f"# {n}\n\ntext of its own {n}"
+
 
 def _fill(world: World, count: int = 10) -> None:
-    world.put_many({f"n{n:02}": f"# {n}\n\ntext of its own {n}" for n in range(count)})
+    world.put_many({f"n{n:02}": _text(n) for n in range(count)})
 
 
 async def test_an_absence_is_a_deletion_when_the_listing_is_complete(
@@ -188,9 +196,9 @@ async def test_a_whole_folder_may_move(listing: Syncs, world: World) -> None:
     assert [number for _, number in await _ids(listing)] == [number for _, number in ids]
 
 
-async def test_a_reconcile_finds_what_a_feed_kept_to_itself(opened: object, world: World) -> None:
+async def test_a_reconcile_finds_what_a_feed_kept_to_itself(opened: Opened, world: World) -> None:
     """An entry that vanished without a word in the feed goes when the source is enumerated."""
-    async with opened("scripted-proof") as syncs:  # type: ignore[operator]
+    async with opened("scripted-proof") as syncs:
         _fill(world)
         await syncs.run()
         world.vanish("n03")
@@ -199,10 +207,10 @@ async def test_a_reconcile_finds_what_a_feed_kept_to_itself(opened: object, worl
         assert (report.counts["deleted"], report.counts["unchanged"]) == (1, 9)
 
 
-async def test_an_absence_that_must_be_confirmed_is_asked_for(opened: object, world: World) -> None:
+async def test_an_absence_that_must_be_confirmed_is_asked_for(opened: Opened, world: World) -> None:
     """Unlisted but still answering: it stays, and is not asked for again right away. Unlisted
     and gone: it goes."""
-    async with opened("scripted-confirm") as syncs:  # type: ignore[operator]
+    async with opened("scripted-confirm") as syncs:
         _fill(world)
         await syncs.run()
         world.vanish("n03")

@@ -15,7 +15,7 @@ from syncline.core.errors import ConfigurationError, DatabaseUnavailable, Schema
 from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
 from syncline.store.migrations import HEAD, REVISIONS
-from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date
+from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
 
 __all__ = ["Connection", "Database", "connect"]
 
@@ -37,10 +37,7 @@ async def connect(parameters: dict[str, str], *, application: str) -> Connection
             prepare_threshold=1,
         )
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(
-            f"The database cannot be reached: {str(error).strip().splitlines()[-1]}",
-            hint="`syncline doctor` looks for the cause.",
-        ) from error
+        raise unreachable(error) from error
 
 
 class Database:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from syncline.core.model import EntryKey, Json, Outcome
 from syncline.store.binary import array_literal, terms_literal
@@ -68,8 +69,12 @@ async def write_documents(
     silent: list[bytes] = []
     created: list[bytes] = []
     left: list[int] = []
+    touched: list[tuple[bytes, datetime | None]] = []
     for result, decision in decisions:
-        if not decision.swaps or not isinstance(result.verdict, Document):
+        if not isinstance(result.verdict, Document):
+            continue
+        if not decision.swaps:
+            touched.append((result.key, result.verdict.metadata.updated_at))
             continue
         content = contents[result.verdict.content_hash]
         rows.append(_row(result, result.verdict, content))
@@ -80,6 +85,7 @@ async def write_documents(
             created.append(result.key)
         elif before.content_id is not None and before.content_id != content:
             left.append(before.content_id)
+    await _touch(db, run, touched)
     if not rows:
         return
     left += await _contents_of_tombstones(db, run, created)
@@ -100,6 +106,27 @@ async def write_documents(
             " SELECT %s, id FROM unnest(%s::bigint[]) AS id",
             (run.workspace_id, sorted(set(left))),
         )
+
+
+async def _touch(
+    db: Connection, run: RunRef, touched: Sequence[tuple[bytes, datetime | None]]
+) -> None:
+    """Documents that are as they were, but for when the source says it last saw a change."""
+    if not touched:
+        return
+    await db.execute(
+        "UPDATE documents d SET source_updated = n.at"
+        " FROM unnest(%(keys)s::bytea[], %(times)s::timestamptz[]) AS n (entry_key, at)"
+        " WHERE d.workspace_id = %(workspace)s AND d.connection_id = %(connection)s"
+        " AND d.entry_key = n.entry_key AND d.entry_key = ANY(%(keys)s::bytea[])"
+        " AND d.source_updated IS DISTINCT FROM n.at",
+        {
+            "workspace": run.workspace_id,
+            "connection": run.connection_id,
+            "keys": [key for key, _ in touched],
+            "times": [at for _, at in touched],
+        },
+    )
 
 
 async def _contents_of_tombstones(db: Connection, run: RunRef, keys: Sequence[bytes]) -> list[int]:

@@ -139,7 +139,8 @@ async def created_since(
         " WHEN d.changed_run = %(run)s THEN 'updated' ELSE 'unchanged' END"
         " FROM documents d CROSS JOIN LATERAL (SELECT state, gone FROM manifest m"
         " WHERE m.workspace_id = d.workspace_id AND m.connection_id = d.connection_id"
-        " AND m.entry_key = d.entry_key LIMIT 1) m WHERE d.workspace_id = %(workspace)s AND d.connection_id = %(connection)s"
+        " AND m.entry_key = d.entry_key LIMIT 1) m"
+        " WHERE d.workspace_id = %(workspace)s AND d.connection_id = %(connection)s"
         " AND d.state = 'live' AND d.created_run > %(after)s AND d.content_id = ANY(%(contents)s)"
         " AND m.state = 'stored' AND m.gone IS NULL ORDER BY d.entry_id COLLATE \"C\"",
         _names(run) | {"after": after, "contents": list(contents)},

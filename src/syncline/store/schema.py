@@ -17,7 +17,15 @@ from psycopg.conninfo import make_conninfo
 from syncline.core.errors import DatabaseUnavailable, SchemaMismatch
 from syncline.store.migrations import HEAD, REVISIONS
 
-__all__ = ["APP_ROLE", "SCHEMA", "bring_up_to_date", "revision_of"]
+__all__ = [
+    "APP_ROLE",
+    "SCHEMA",
+    "bring_up_to_date",
+    "migrate",
+    "prepare_database",
+    "revision_of",
+    "unreachable",
+]
 
 SCHEMA = "syncline"
 APP_ROLE = "syncline_app"
@@ -46,9 +54,13 @@ async def bring_up_to_date(owner: dict[str, str]) -> None:
     Raises `SchemaMismatch` for a newer schema and `DatabaseUnavailable` where rights or
     pgvector are missing. On failure the schema is what it was: both ways are transactions.
     """
-    async with await psycopg.AsyncConnection.connect(
-        make_conninfo(**owner, application_name="syncline upgrade"), autocommit=True
-    ) as connection:
+    try:
+        opened = await psycopg.AsyncConnection.connect(
+            make_conninfo(**owner, application_name="syncline upgrade"), autocommit=True
+        )
+    except psycopg.OperationalError as error:
+        raise unreachable(error) from error
+    async with opened as connection:
         await connection.execute("SELECT pg_advisory_lock(%s)", (_UPGRADE_LOCK,))
         found = await revision_of(connection)
         if found is None:
@@ -59,7 +71,15 @@ async def bring_up_to_date(owner: dict[str, str]) -> None:
                 hint="Upgrade Syncline on this machine, or point it to another database.",
             )
         elif found != HEAD:
-            await asyncio.to_thread(_upgrade, owner)
+            await asyncio.to_thread(migrate, owner)
+
+
+def unreachable(error: psycopg.OperationalError) -> DatabaseUnavailable:
+    """What to tell a person when the database cannot be reached."""
+    return DatabaseUnavailable(
+        f"The database cannot be reached: {str(error).strip().splitlines()[0]}",
+        hint="`syncline doctor` looks for the cause.",
+    )
 
 
 async def _create(connection: Connection) -> None:
@@ -67,14 +87,12 @@ async def _create(connection: Connection) -> None:
     try:
         async with connection.transaction():
             await prepare_database(connection)
-            await connection.execute(text.encode())
+            # As Alembic would make it.
             await connection.execute(
                 "CREATE TABLE alembic_version (version_num varchar(32) NOT NULL,"
                 " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
             )
-            await connection.execute(
-                sql.SQL("GRANT SELECT ON alembic_version TO {}").format(sql.Identifier(APP_ROLE))
-            )
+            await connection.execute(text.encode())
             await connection.execute("INSERT INTO alembic_version VALUES (%s)", (HEAD,))
     except psycopg.errors.InsufficientPrivilege as error:
         raise DatabaseUnavailable(
@@ -100,9 +118,10 @@ async def prepare_database(connection: Connection) -> None:
     found = await connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'")
     if await found.fetchone() is None:
         await connection.execute("CREATE EXTENSION vector")
-    await connection.execute(
-        sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA))
-    )
+    # `IF NOT EXISTS` would ask for the right to make one even where it is there.
+    found = await connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (SCHEMA,))
+    if await found.fetchone() is None:
+        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
     found = await connection.execute(
         "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'vector'"
     )
@@ -111,7 +130,7 @@ async def prepare_database(connection: Connection) -> None:
     await connection.execute("SELECT set_config('search_path', %s, true)", (f"{SCHEMA}, {row[0]}",))
 
 
-def _upgrade(owner: dict[str, str]) -> None:
+def migrate(owner: dict[str, str]) -> None:
     """Run the migrations. Imports SQLAlchemy and Alembic, which takes a second."""
     import sqlalchemy
     from alembic import command

@@ -243,3 +243,4 @@ CREATE TABLE orphan_candidates (
 GRANT USAGE ON SCHEMA syncline TO syncline_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncline TO syncline_app;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA syncline TO syncline_app;
+REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM syncline_app;

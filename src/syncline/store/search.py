@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from syncline.core.model import WorkspaceId
 from syncline.store.binary import array_literal
@@ -178,13 +179,14 @@ async def search_words(
     Among the chunks that hold a rare word, or all words; where these are few, also among the
     first ones that hold a frequent word.
     """
-    lists, weights = _lists(words)
+    lists = _lists(words, 2 * most)
     inside, values = scope.of_chunks()
     found = await db.execute(
         "WITH hits AS MATERIALIZED (SELECT c.content_id, c.n, sum(l.weight) AS weight"
-        " FROM unnest(%(lists)s::tsquery[], %(weights)s::float8[]) AS l (query, weight),"
+        " FROM unnest(%(lists)s::tsquery[], %(weights)s::float8[], %(limits)s::int[])"
+        " AS l (query, weight, most),"
         " LATERAL (SELECT c.content_id, c.n FROM chunks c WHERE c.workspace_id = %(workspace)s"
-        f" AND c.terms @@ l.query {inside} LIMIT %(scanned)s) AS c"
+        f" AND c.terms @@ l.query {inside} LIMIT l.most) AS c"
         " GROUP BY c.content_id, c.n),"
         # One long document must not crowd out the others.
         " best AS MATERIALIZED (SELECT content_id, n FROM (SELECT content_id, n, weight,"
@@ -198,27 +200,41 @@ async def search_words(
         {
             **values,
             **_bm25(words, corpus),
-            "lists": array_literal(lists),
-            "weights": weights,
-            "scanned": max(2 * most, MOST_COUNTED),
-            "scored": 4 * most,
+            "lists": array_literal([each.query for each in lists]),
+            "weights": [each.weight for each in lists],
+            "limits": [each.most for each in lists],
+            "scored": 3 * most,
             "most": most,
         },
     )
     return [(row[0], row[1]) for row in await found.fetchall()]
 
 
-def _lists(words: Sequence[Word]) -> tuple[list[str], list[float]]:
-    """The queries whose chunks are candidates, and how much each speaks for a chunk."""
+class _List(NamedTuple):
+    """A query whose chunks are candidates."""
+
+    query: str
+    weight: float
+    """How much it speaks for a chunk."""
+    most: int
+
+
+def _lists(words: Sequence[Word], most: int) -> list[_List]:
+    """Each rare word in full; of what is frequent `most` chunks, the ones with several words
+    among them."""
     rare = [word for word in words if word.rare]
     frequent = [word for word in words if not word.rare]
-    chosen = [([word], word.idf) for word in rare]
+    lists = [_List(tsquery([word]), word.idf, MOST_COUNTED) for word in rare]
     if len(words) > 1 and frequent:
-        chosen.append((list(words), sum(word.idf for word in frequent)))
+        lists.append(_List(tsquery(words, "&"), sum(word.idf for word in frequent), most))
     if len(rare) < 2:
-        chosen += [([word], word.idf) for word in frequent]
-        chosen += [([a, b], a.idf + b.idf) for a, b in pairwise(frequent) if len(words) > 2]
-    return [tsquery(each, "&") for each, _ in chosen], [weight for _, weight in chosen]
+        lists += [_List(tsquery([word]), word.idf, most) for word in frequent]
+        if len(words) > 2:
+            lists += [
+                _List(tsquery(pair, "&"), sum(word.idf for word in pair), most)
+                for pair in pairwise(frequent)
+            ]
+    return lists
 
 
 async def find_model(db: Connection, name: str) -> int | None:

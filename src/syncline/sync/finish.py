@@ -33,6 +33,8 @@ from syncline.sync.work import WorkItem
 __all__ = ["Verdicts", "confirm_absent", "finish", "judge", "would_finish"]
 
 _ASK_AT_ONCE = 8
+_ASK_PAGE = 100
+"""Answers that are held in memory together."""
 _PAGE = 500
 
 
@@ -72,13 +74,14 @@ async def finish(
     dispatcher: Dispatcher,
     *,
     enumerated: bool,
+    fingerprint: bytes,
 ) -> None:
     """Decide and store what is gone; collect what nothing points to any more."""
     report = dispatcher.report
     if enumerated and absence is Absence.PROOF:
         await mark_unlisted(db, run)
     elif enumerated and absence is Absence.CONFIRM:
-        await confirm_absent(db, run, row, connector, dispatcher)
+        await confirm_absent(db, run, row, connector, dispatcher, fingerprint)
     gone = await pending(db, run)
     if gone:
         after: RunId = await last_completed(db, run)
@@ -125,6 +128,7 @@ async def would_finish(
     dispatcher: Dispatcher,
     *,
     enumerated: bool,
+    fingerprint: bytes,
 ) -> None:
     """What `finish` would decide, counted; nothing is written."""
     gone = {c.entry_key: c for c in await pending(db, run)}
@@ -137,7 +141,7 @@ async def would_finish(
     if enumerated and absence is not Absence.NOTHING:
         confirm = absence is Absence.CONFIRM
         missing = (
-            await confirm_absent(db, run, row, connector, dispatcher)
+            await confirm_absent(db, run, row, connector, dispatcher, fingerprint)
             if confirm
             else await _all_unlisted(db, run)
         )
@@ -187,20 +191,25 @@ async def confirm_absent(
     row: ConnectionRow,
     connector: Connector,
     dispatcher: Dispatcher,
+    fingerprint: bytes,
 ) -> list[Known]:
     """Ask the source once more for what it no longer lists; answer (and mark) what is gone.
 
-    What is still there is read like any other entry.
+    Gone is also what has become another document's address, by a redirect. What is still there
+    is read like any other entry.
     """
     gone: list[Known] = []
+    elsewhere: list[Known] = []
     slots = asyncio.Semaphore(_ASK_AT_ONCE)
     after = b""
     while True:
-        page = await unlisted(db, run, recheck=row.recheck_seconds, after=after, limit=_PAGE)
+        page = await unlisted(db, run, recheck=row.recheck_seconds, after=after, limit=_ASK_PAGE)
         if not page:
             break
         after = max(page)
-        answers = await asyncio.gather(*(_ask(connector, k, slots) for k in page.values()))
+        answers = await asyncio.gather(
+            *(_ask(connector, known, fingerprint, slots) for known in page.values())
+        )
         there: list[EntryKey] = []
         for known, answer in zip(page.values(), answers, strict=True):
             if isinstance(answer, Gone):
@@ -208,6 +217,8 @@ async def confirm_absent(
             elif isinstance(answer, SourceError):
                 reason = f"no longer listed, and asking for it failed: {answer}"
                 dispatcher.report.warnings.append(f"{known.entry_id}: {reason}")
+            elif answer is not None and await _is_anothers(dispatcher, db, run, answer):
+                elsewhere.append(known)
             else:
                 there.append(known.entry_key)
                 await _still_there(dispatcher, db, run, known, answer)
@@ -221,18 +232,43 @@ async def confirm_absent(
             only=[known.entry_key for known in gone],
             reason="no longer listed, and the source answers that it is gone",
         )
-    return gone
+        if elsewhere:
+            await mark_unlisted(
+                db,
+                run,
+                only=[known.entry_key for known in elsewhere],
+                reason="no longer listed, and redirects to another document",
+            )
+    return gone + elsewhere
 
 
 async def _ask(
-    connector: Connector, known: Known, slots: asyncio.Semaphore
+    connector: Connector, known: Known, fingerprint: bytes, slots: asyncio.Semaphore
 ) -> Content | Gone | SourceError | None:
+    # An unchanged answer would settle nothing where the pipeline has changed.
+    validators = known.validators if known.fingerprint == fingerprint else None
     async with slots:
         try:
-            answer = await connector.fetch(known.locator, known.validators or None)
+            answer = await connector.fetch(known.locator, validators or None)
         except SourceError as error:
             return error
     return answer if isinstance(answer, Content | Gone) else None
+
+
+async def _is_anothers(
+    dispatcher: Dispatcher, db: Connection, run: RunRef, content: Content
+) -> bool:
+    """Whether what came is another entry's, which has a live document."""
+    target = content.alias_of
+    if target is None:
+        return False
+    if any(target == entry_id for done in dispatcher.planned for entry_id, _ in done.created):
+        return True
+    async with dispatcher.exclusive():
+        known = (await look_up(db, run, [entry_key(target)])).get(entry_key(target))
+    return known is not None and (
+        (known.state == "stored" and known.live) or (known.state == "alias" and known.target_live)
+    )
 
 
 async def _still_there(

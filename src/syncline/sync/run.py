@@ -192,6 +192,7 @@ async def execute(
                 rules.capabilities.absence,
                 dispatcher,
                 enumerated=intake.complete and _enumerates(rules, request.mode),
+                fingerprint=fingerprint,
             )
     if not context.plan:
         await _end_of_report(db, run, report)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from syncline.pipeline.terms import stem, word_spans
+from syncline.pipeline.terms import stem, terms, word_spans
 
 __all__ = ["MOST_CHARACTERS", "Question", "Snippet", "snippet"]
 
@@ -33,10 +33,10 @@ class Question:
 
     def words_in(self, text: str) -> list[str]:
         """The question's words that a text holds, in the order they tell."""
-        stems = {self.match(word) for _, _, word in word_spans(text)} - {None}
-        found = sorted(
-            (stem for stem in stems if stem is not None), key=lambda s: (-self.weights[s], s)
-        )
+        stems = {
+            stem for stemming in self.stemmings for stem in terms(text, stemming)
+        } & self.weights.keys()
+        found = sorted(stems, key=lambda each: (-self.weights[each], each))
         return list(dict.fromkeys(self.written[each] for each in found))
 
 

@@ -14,6 +14,7 @@ from syncline.core.model import Json, Mode
 from syncline.store.database import Connection
 from syncline.sync.documents import document_page, document_view
 from syncline.sync.history import read_run
+from syncline.sync.opening import OpenTransport
 from syncline.sync.report import Report
 from syncline.sync.standing import Standing, explain
 from syncline.testing.fake_site import FakePage, FakeSite
@@ -39,7 +40,7 @@ class SiteSource:
         return parsed.model_dump(mode="json", exclude_unset=True)
 
 
-def impatient_transport(slept: list[float], **session: Any) -> Callable[[Any], HttpSession]:
+def impatient_transport(slept: list[float], **session: Any) -> OpenTransport:
     """Makes sessions that note how long they would have waited, and do not wait."""
 
     async def sleep(seconds: float) -> None:

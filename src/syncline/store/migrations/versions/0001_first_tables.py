@@ -11,5 +11,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Run the SQL beside this file."""
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    """Run the SQL beside this file, as it stands: without parameters, in one go."""
+    text = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.driver_connection.execute(text.encode())

@@ -1,0 +1,1 @@
+"""Long storms; `make soak`."""

@@ -1,0 +1,68 @@
+"""`syncline down`: stop the bundled database."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+import typer
+
+from syncline.cli.options import DataDir
+from syncline.cli.running import Interruption, run_alone
+from syncline.cli.screen import complain, say, shown
+from syncline.cli.up import bundled_settings
+from syncline.settings import Settings
+from syncline.store.embedded import EmbeddedServer
+from syncline.store.embedded.holder import Holder
+
+app = typer.Typer()
+_PATIENCE_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+
+
+@app.command()
+def down(
+    force: Annotated[
+        bool, typer.Option("--force", help="Cut off whoever still uses it; nothing is lost.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> int:
+    """Stop the bundled database, unless others use it."""
+    settings = bundled_settings(data_dir)
+
+    async def work(interruption: Interruption) -> int:
+        server = EmbeddedServer(settings)
+        running = server.info().running
+        held = await _end_holder(settings)
+        if await server.stop(force=force):
+            say("Down." if running or held else "It was not running.")
+            return 0
+        complain(
+            "Others still use it: " + ", ".join(map(_process, server.users())) + ".",
+            "Wait for them or end them; --force cuts them off (nothing stored is lost).",
+        )
+        return 1
+
+    return run_alone(work)
+
+
+async def _end_holder(settings: Settings) -> bool:
+    """Ask `syncline up` to end, and wait for it."""
+    holder = Holder(settings)
+    if holder.ask_to_end() is None:
+        return False
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while holder.pid() is not None and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_SECONDS)
+    return True
+
+
+def _process(pid: int) -> str:
+    import psutil
+
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return str(pid)
+    return f"{pid} ({shown(' '.join(words), most=60)})"

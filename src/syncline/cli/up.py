@@ -1,0 +1,115 @@
+"""`syncline up [--detach]`: the bundled database, held up until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import Annotated
+
+import typer
+
+from syncline.cli.options import DataDir, environment_with
+from syncline.cli.running import Interruption, run_alone
+from syncline.cli.screen import note, say
+from syncline.core.errors import DatabaseUnavailable, UsageError
+from syncline.settings import Settings
+from syncline.store.database import Database
+from syncline.store.embedded.holder import Holder
+
+app = typer.Typer()
+_READY = b"ready"
+_READY_SECONDS = 60
+
+
+@app.command()
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do so in the background, and return once it is up.")
+    ] = False,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    data_dir: DataDir = None,
+) -> int:
+    """Hold the bundled database up, so that other commands start faster.
+
+    Ends with Ctrl-C, or `syncline down`.
+    """
+    settings = bundled_settings(data_dir)
+
+    async def work(interruption: Interruption) -> int:
+        interruption.graceful = True
+        interruption.told = lambda message: None
+        async with Database(settings):
+            if detach:
+                return await _start_in_background(settings)
+            return await _hold(settings, interruption, ready_fd)
+
+    return run_alone(work)
+
+
+def bundled_settings(data_dir: Path | None) -> Settings:
+    """The settings, for a command that is about the bundled database. Raises `UsageError`."""
+    settings = Settings.from_environment(environment_with(data_dir))
+    if settings.database_url is not None:
+        raise UsageError(
+            "DATABASE_URL names a database that is not Syncline's to start or stop.",
+            hint="Unset it, or give --data-dir, to use the bundled one.",
+        )
+    return settings
+
+
+async def _hold(settings: Settings, interruption: Interruption, ready_fd: int | None) -> int:
+    holder = Holder(settings)
+    if not holder.take():
+        say(f"It is up already, held by process {holder.pid()}.")
+        return 0
+    try:
+        note(f"The database in {settings.data_dir} is up. Ctrl-C or `syncline down` ends it.")
+        if ready_fd is not None:
+            os.write(ready_fd, _READY)
+            os.close(ready_fd)
+        await interruption.stop.wait()
+    finally:
+        holder.release()
+    note("Down.")
+    return 0
+
+
+async def _start_in_background(settings: Settings) -> int:
+    """We use the database ourselves meanwhile: whatever is wrong with it, we have told by now."""
+    holder = Holder(settings)
+    pid = holder.pid()
+    if pid is not None:
+        say(f"It is up already, held by process {pid}.")
+        return 0
+    reading, writing = os.pipe()
+    with Path(holder.log).open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "syncline", "up", "--ready-fd", str(writing)),
+            *("--data-dir", str(settings.data_dir)),
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writing,),
+            start_new_session=True,
+            cwd="/",
+        )
+    os.close(writing)
+    try:
+        answer = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 16), _READY_SECONDS)
+    except TimeoutError:
+        answer = b""
+    finally:
+        os.close(reading)
+    if answer != _READY:
+        if process.returncode is None:
+            process.terminate()
+        raise DatabaseUnavailable(
+            "The background process did not get ready.", hint=f"See {holder.log}."
+        )
+    say(f"Up: process {process.pid} holds the database in {settings.data_dir}.")
+    say("`syncline down` stops it.")
+    return 0

@@ -1,0 +1,53 @@
+"""Who holds the bundled server up: the one `syncline up` of a data folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+
+from syncline.settings import Settings
+from syncline.store.embedded.folder import DataFolder
+from syncline.store.embedded.locks import FileLock
+
+__all__ = ["Holder"]
+
+
+class Holder:
+    """A lock beside the server's own, which dies with the process that holds the server up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = DataFolder.at(settings.data_dir)
+        self._lock = FileLock(self._folder.start_lock.with_name("up"))
+
+    @property
+    def log(self) -> str:
+        """The file that a detached holder writes to."""
+        return str(self._folder.log.with_name("up.log"))
+
+    def take(self) -> bool:
+        """Become the holder, unless there is one. The data folder must have been prepared."""
+        if not self._lock.try_acquire():
+            return False
+        self._lock.write_holder()
+        return True
+
+    def release(self) -> None:
+        """Be the holder no longer."""
+        self._lock.close()
+
+    def pid(self) -> int | None:
+        """The holder's process; None where there is none."""
+        if self._lock.is_free():
+            return None
+        with suppress(OSError, ValueError):
+            return int(self._lock.path.read_text(encoding="utf-8"))
+        return None
+
+    def ask_to_end(self) -> int | None:
+        """Ask the holder to end, and answer its process; None where there is none."""
+        pid = self.pid()
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return pid
