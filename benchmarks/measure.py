@@ -85,7 +85,7 @@ class Syncline:
             wall,
             cpu,
             None if watcher is None else watcher.peak / 1e6,
-            json.loads(output) if output.strip() else None,
+            json.loads(output) if "--json" in arguments else None,
             {} if watcher is None else {k: v / 1e6 for k, v in sorted(watcher.parts.items())},
         )
 

@@ -26,6 +26,7 @@ from syncline.store.database import Connection, Database
 from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 
 if TYPE_CHECKING:
+    from syncline.core.ports import Embedder
     from syncline.sync.deletions import Decided, HeldGroup
     from syncline.sync.documents import DocumentPage, DocumentView
     from syncline.sync.history import RunReport, RunSummary
@@ -94,8 +95,7 @@ class Syncline:
         self.workspace = workspace
         self._database = Database(settings)
         self._tools: Tools | None = None
-        self._embedder: Any = None
-        self._embedder_lock = asyncio.Lock()
+        self._embedder: Embedder | None = None
         self.connections = Connections(self)
         self.documents = Documents(self)
         self.deletions = Deletions(self)
@@ -164,7 +164,7 @@ class Syncline:
             request = replace(request, on_progress=on_progress)
         if stop is not None:
             request = replace(request, stop=stop)
-        report = await run_connection(self._ready_tools(), request)
+        report = await run_connection(self.load_tools(), request)
         await self._upkeep(row)
         return report
 
@@ -194,7 +194,7 @@ class Syncline:
         from syncline.sync.run import RunRequest
         from syncline.sync.sources import plan_source
 
-        tools = self._ready_tools()
+        tools = self.load_tools()
         async with self._database.connection() as db:
             row = await plan_source(
                 db,
@@ -221,26 +221,23 @@ class Syncline:
         from syncline.sync.search import SearchRequest, search
 
         request = SearchRequest(text, **wanted)
-        embedder = await self._loaded_embedder()
-        async with self._database.connection() as db:
-            workspace = await self._known(db)
-            name = describe(self.settings.embedder).name
-            return await search(db, workspace, request, embedder.embed, name)
+        model = describe(self.settings.embedder).name
+        async with self.session() as (db, workspace):
+            return await search(db, workspace, request, self.load_embedder, model)
 
     async def status(self) -> Status:
         """Every connection with its freshness, its last run and its counts."""
         from syncline.sync.status import read_status
 
-        async with self._database.connection() as db:
-            return await read_status(db, await self._known(db), self.workspace)
+        async with self.session() as (db, workspace):
+            return await read_status(db, workspace, self.workspace)
 
     async def runs(self, *, connection: str | None = None, limit: int = 20) -> list[RunSummary]:
         """The newest runs first, of all connections or of one."""
         from syncline.sync.history import read_runs
         from syncline.sync.sources import find_named
 
-        async with self._database.connection() as db:
-            workspace = await self._known(db)
+        async with self.session() as (db, workspace):
             only = None
             if connection is not None:
                 only = (await find_named(db, workspace, connection)).id
@@ -252,8 +249,7 @@ class Syncline:
         """One run, with a page of its report's lines of each kind, or of one `kind`."""
         from syncline.sync.history import read_run
 
-        async with self._database.connection() as db:
-            workspace = await self._known(db)
+        async with self.session() as (db, workspace):
             return await read_run(db, workspace, run, kind=kind, limit=limit, offset=offset)
 
     # --- what the parts share --------------------------------------------------------------------
@@ -278,7 +274,8 @@ class Syncline:
                 raise
             return WorkspaceId(0)
 
-    def _ready_tools(self) -> Tools:
+    def load_tools(self) -> Tools:
+        """What runs work with. May be called early, in a thread: it takes some importing."""
         if self._tools is None:
             from syncline.bootstrap import build_tools
 
@@ -286,12 +283,12 @@ class Syncline:
             self._tools = replace(tools, database=self._database)
         return self._tools
 
-    async def _loaded_embedder(self) -> Any:
-        async with self._embedder_lock:
-            if self._embedder is None:
-                from syncline.embedders.catalogue import create
+    def load_embedder(self) -> Embedder:
+        """The model that searches use. May be called early, in a thread: it takes a second."""
+        if self._embedder is None:
+            from syncline.embedders.catalogue import create
 
-                self._embedder = await asyncio.to_thread(create, self.settings.embedder)
+            self._embedder = create(self.settings.embedder)
         return self._embedder
 
 
@@ -321,7 +318,7 @@ class Connections:
         """The connection to a source, made if it is not there, changed in what is given."""
         from syncline.sync.sources import connect_source
 
-        registry = self._client._ready_tools().opener.registry
+        registry = self._client.load_tools().opener.registry
         async with self._client.database.connection() as db:
             row, _ = await connect_source(
                 db, self._client.workspace, registry, str(source), _asked(wishes)

@@ -81,9 +81,7 @@ def approve(
     async def command(client: Syncline, interruption: Interruption) -> Decided:
         return await client.deletions.approve(*what)
 
-    return _told(
-        run(command, workspace=workspace, data_dir=data_dir), "Deleted", as_json=as_json
-    )
+    return _told(run(command, workspace=workspace, data_dir=data_dir), "Deleted", as_json=as_json)
 
 
 @app.command()

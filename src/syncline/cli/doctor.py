@@ -48,4 +48,3 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> int:
     failed = sum(not check.ok for check in checks)
     say("All is well." if well else f"{failed} of {len(checks)} checks failed.")
     return 0 if well else 1
-

@@ -53,13 +53,13 @@ async def _end_holder(settings: Settings) -> bool:
     if holder.ask_to_end() is None:
         return False
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while holder.pid() is not None and time.monotonic() < deadline:
+    while holder.pid() is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - it cannot tell
         await asyncio.sleep(_POLL_SECONDS)
     return True
 
 
 def _process(pid: int) -> str:
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     try:
         words = psutil.Process(pid).cmdline()

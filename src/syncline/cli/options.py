@@ -63,7 +63,6 @@ Source = Annotated[
     typer.Argument(
         help="A folder's or file's path, a website's or sitemap's URL, or a connection's name.",
         metavar="SOURCE",
-        autocompletion=lambda: [],
     ),
 ]
 Name = Annotated[
@@ -111,7 +110,12 @@ Author = Annotated[
 ]
 Property = Annotated[
     list[str] | None,
-    typer.Option("--property", metavar="NAME=VALUE", help="Only with this property.", rich_help_panel=_FILTERS),
+    typer.Option(
+        "--property",
+        metavar="NAME=VALUE",
+        help="Only with this property.",
+        rich_help_panel=_FILTERS,
+    ),
 ]
 UpdatedSince = Annotated[
     str | None,

@@ -106,4 +106,9 @@ def plan_and_print(
             print_plan(report, samples=report.samples, quiet=quiet)
         return report.exit_code
 
-    return run(command, workspace=workspace, data_dir=data_dir, meanwhile="syncline.bootstrap")
+    return run(
+        command,
+        workspace=workspace,
+        data_dir=data_dir,
+        meanwhile=lambda client: client.load_tools(),
+    )

@@ -108,7 +108,7 @@ def _print_held(report: Report, held: int) -> None:
     documents = "1 document is" if held == 1 else f"{held} documents are"
     name = shown(report.connection)
     note(f"  {documents} no longer there; so many that deleting waits for your word:")
-    note(f"    syncline deletions                    shows them")
+    note("    syncline deletions                    shows them")
     note(f"    syncline deletions approve {name}   deletes them")
     note(f"    syncline deletions reject {name}    keeps them")
 

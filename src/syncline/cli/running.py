@@ -7,7 +7,6 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,22 +48,23 @@ def run(
     *,
     workspace: str,
     data_dir: Path | None,
-    meanwhile: str | None = None,
+    meanwhile: Callable[[Syncline], object] | None = None,
 ) -> T:
     """Open the workspace, run the command on it, and close.
 
-    `meanwhile` names a module that the command will import: that is done while the database
-    starts. Raises what the command raises, and `Interrupted`.
+    `meanwhile` loads what the command needs while the database starts, in a thread. Raises what
+    the command raises, and `Interrupted`.
     """
 
     async def work(interruption: Interruption) -> T:
-        imported = None
-        if meanwhile is not None:
-            imported = asyncio.create_task(asyncio.to_thread(import_module, meanwhile))
-        async with open(data_dir=data_dir, workspace=workspace) as client:
-            if imported is not None:
-                await imported
+        client = open(data_dir=data_dir, workspace=workspace)
+        loading = asyncio.to_thread(meanwhile or (lambda client: None), client)
+        try:
+            # In a group, so that a database that does not start is not waited for in vain.
+            await asyncio.gather(client.open(), loading)
             return await command(client, interruption)
+        finally:
+            await client.close()
 
     return run_alone(work)
 

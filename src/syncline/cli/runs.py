@@ -50,13 +50,13 @@ def runs(
         return await client.runs(connection=connection, limit=limit or 20)
 
     if run_id is not None:
-        report = run(one, workspace=workspace, data_dir=data_dir, meanwhile="syncline.sync.history")
+        report = run(one, workspace=workspace, data_dir=data_dir)
         if as_json:
             print_json(report.as_json())
         else:
             _print_run(report, offset)
         return 0
-    found = run(several, workspace=workspace, data_dir=data_dir, meanwhile="syncline.sync.history")
+    found = run(several, workspace=workspace, data_dir=data_dir)
     if as_json:
         print_json({"runs": [each.as_json() for each in found]})
     else:

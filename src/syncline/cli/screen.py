@@ -19,8 +19,10 @@ __all__ = [
     "local_time",
     "note",
     "print_json",
+    "safe",
     "say",
     "shown",
+    "shown_lines",
     "size",
     "span",
     "table",
@@ -49,17 +51,20 @@ def dim(text: str) -> str:
 
 def shown(text: object, *, most: int | None = None) -> str:
     """Text of a source's on one line, unable to move the cursor or change colours."""
-    line = " ".join(str(text).split())
-    safe = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return safe if most is None or len(safe) <= most else safe[: max(most - 1, 1)] + "…"
+    line = safe(" ".join(str(text).split()))
+    return line if most is None or len(line) <= most else line[: max(most - 1, 1)] + "…"
+
+
+def safe(text: str) -> str:
+    """The same characters but those that would move the cursor or change colours."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def shown_lines(text: str) -> str:
     """A text with its lines, unable to move the cursor or change colours."""
-    return "\n".join(
-        "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
-        for line in text.splitlines()
-    )
+    return "\n".join(safe(line.expandtabs()) for line in text.splitlines())
 
 
 def width() -> int:

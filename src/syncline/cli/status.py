@@ -27,7 +27,7 @@ def status(
     async def command(client: Syncline, interruption: Interruption) -> Status:
         return await client.status()
 
-    found = run(command, workspace=workspace, data_dir=data_dir, meanwhile="syncline.sync.status")
+    found = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
         print_json(found.as_json())
         return 0

@@ -124,7 +124,12 @@ def sync(
         await _print(client, report, first=total is None, as_json=as_json, quiet=quiet)
         return report.exit_code
 
-    return run(command, workspace=workspace, data_dir=data_dir, meanwhile="syncline.bootstrap")
+    return run(
+        command,
+        workspace=workspace,
+        data_dir=data_dir,
+        meanwhile=lambda client: client.load_tools(),
+    )
 
 
 async def _print(

@@ -85,7 +85,8 @@ async def _start_in_background(settings: Settings) -> int:
         say(f"It is up already, held by process {pid}.")
         return 0
     reading, writing = os.pipe()
-    with Path(holder.log).open("ab") as log:
+    log = os.open(holder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "syncline", "up", "--ready-fd", str(writing)),
@@ -97,7 +98,9 @@ async def _start_in_background(settings: Settings) -> int:
             start_new_session=True,
             cwd="/",
         )
-    os.close(writing)
+    finally:
+        os.close(log)
+        os.close(writing)
     try:
         answer = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 16), _READY_SECONDS)
     except TimeoutError:

@@ -11,7 +11,15 @@ from syncline.core.model import EntryKey, Json
 from syncline.store.database import Connection
 from syncline.store.runs import RunRef, hold
 
-__all__ = ["Known", "failing", "look_up", "note_seen", "note_unlisted", "unlisted"]
+__all__ = [
+    "Known",
+    "failing",
+    "look_up",
+    "note_seen",
+    "note_unlisted",
+    "refresh_statistics",
+    "unlisted",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Known:
     """For an alias: whether the entry it points to has a live document."""
 
 
+_MUCH = 200
 _UNLISTED = "not listed by the source, but still there"
 # Lateral, so that each row looks its document up by the whole key: before the first statistics
 # are there, a join would go through all documents of the connection for each row.
@@ -140,3 +149,18 @@ async def note_unlisted(db: Connection, run: RunRef, keys: Sequence[EntryKey]) -
                 "reason": _UNLISTED,
             },
         )
+
+
+async def refresh_statistics(db: Connection, *, written: int) -> None:
+    """Have the planner's statistics taken, where this run wrote much or there are none yet.
+
+    A database that is up for a sync at a time sees no autovacuum.
+    """
+    if written < _MUCH:
+        found = await db.execute(
+            "SELECT reltuples < 0 FROM pg_class WHERE oid = 'manifest'::regclass"
+        )
+        row = await found.fetchone()
+        if row is None or not row[0]:
+            return
+    await db.execute("SELECT refresh_statistics()")

@@ -147,7 +147,9 @@ def _next_row(result: Result, before: Known | None) -> _Row | None:
             row.attributes_hash = verdict.attributes_hash
         case Same():
             if before is not None:
-                row.state, row.reason = before.state, before.reason
+                row.state = before.state
+                # A stored entry's reason says only that it was not listed; now it was asked for.
+                row.reason = None if before.state == "stored" else before.reason
                 row.alias_of = before.alias_of
                 row.alias_key = _key_of(before.alias_of)
         case Filtered(belongs=True) if live:

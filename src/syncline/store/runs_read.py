@@ -31,7 +31,7 @@ async def count_lines(db: Connection, workspace: WorkspaceId, run: RunId) -> dic
         " GROUP BY kind ORDER BY kind",
         (workspace, run),
     )
-    return {kind: count for kind, count in await found.fetchall()}
+    return dict(await found.fetchall())
 
 
 async def read_lines(

@@ -48,21 +48,24 @@ async def examine(settings: Settings, environ: Mapping[str, str]) -> list[Check]
 def _python() -> Check:
     found = f"Python {platform.python_version()} in {sys.prefix}"
     enough = sys.version_info >= _PYTHON
-    return Check("python", enough, found, None if enough else "Syncline needs Python 3.11 or newer.")
+    return Check(
+        "python", enough, found, None if enough else "Syncline needs Python 3.11 or newer."
+    )
 
 
 async def _database(settings: Settings) -> list[Check]:
     """That it starts or answers, with the right schema, and that we are nobody special in it."""
     database = Database(settings)
     try:
-        async with database:
-            async with database.connection() as db:
-                facts = await inspect_database(db)
+        async with database, database.connection() as db:
+            facts = await inspect_database(db)
     except psycopg.Error as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return [Check("database", False, first, "See the server's log.")]
     special = [
-        name for name, is_so in (("a superuser", facts.superuser), ("the owner", facts.owner)) if is_so
+        name
+        for name, is_so in (("a superuser", facts.superuser), ("the owner", facts.owner))
+        if is_so
     ]
     return [
         Check("database", True, f"PostgreSQL {facts.server} answers"),

@@ -35,7 +35,7 @@ from syncline.store.batches import write_items
 from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
 from syncline.store.database import Connection, Database
-from syncline.store.manifest import failing
+from syncline.store.manifest import failing, refresh_statistics
 from syncline.store.results import Item
 from syncline.store.runs import RunRef, close_run, open_run, renew, session_name
 from syncline.sync.aliases import settle_aliases
@@ -183,6 +183,8 @@ async def execute(
                 raise intake.errors[0]
             # 5. What a complete enumeration did not name is gone; moves, guard, tombstones.
             say("looking for what is gone")
+            if not context.plan:
+                await refresh_statistics(db, written=progress.written)
             decide = would_finish if context.plan else finish
             await decide(
                 db,

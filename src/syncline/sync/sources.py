@@ -133,10 +133,9 @@ async def _find(
         raise UsageError("A connection's name must not be empty.", hint="Choose another --name.")
     rows = await list_connections(db, workspace)
     named = next((row for row in rows if row.name == text), None)
-    if named is not None and name in (None, named.name):
-        if not _looks_like_a_source(text):
-            _refuse_ambiguous(named)
-            return named
+    if named is not None and name in (None, named.name) and not _looks_like_a_source(text):
+        _refuse_ambiguous(named)
+        return named
     try:
         spec, given = registry.for_source(text)
     except UsageError as error:

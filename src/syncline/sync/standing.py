@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syncline.connectors.files.names import entry_id as file_entry_id
+from syncline.core.errors import NotHere
 from syncline.core.model import Json, WorkspaceId
 from syncline.core.urls import normalise_url, shown_url
 from syncline.store.connections import ConnectionRow, list_connections
@@ -93,8 +94,6 @@ async def explain(db: Connection, workspace: WorkspaceId, what: str) -> list[Sta
 
 
 async def _by_number(db: Connection, workspace: WorkspaceId, number: int) -> list[DocumentRow]:
-    from syncline.core.errors import NotHere
-
     try:
         return [await find_document(db, workspace, number)]
     except NotHere:
@@ -154,8 +153,7 @@ def _judged(entry: EntryRow) -> tuple[str, str, str | None]:
         return (
             "held",
             f"It is still found, but is to be deleted: {held}. The guard asks a person first.",
-            f"`syncline deletions approve {entry.document}` deletes it, "
-            f"`syncline deletions reject {entry.document}` keeps it.",
+            f"Decide with `syncline deletions approve {entry.document}`, or reject.",
         )
     if live and entry.gone == "kept":
         kept = entry.gone_reason or reason
@@ -176,7 +174,8 @@ def _judged(entry: EntryRow) -> tuple[str, str, str | None]:
         )
     match entry.state:
         case "stored":
-            return "stored", "It is in the knowledge base, as the source last gave it.", None
+            but = f"; it is {entry.reason}" if entry.reason else ""
+            return "stored", f"It is in the knowledge base, as the source last gave it{but}.", None
         case "filtered":
             advice = "`syncline sync --help` lists the filters; --clear-filter forgets them."
             still = " What was read of it before is still found." if live else ""
@@ -217,9 +216,8 @@ async def _never_listed(
     for row in connections:
         runs = await list_runs(db, workspace, connection=row.id, limit=20)
         done = next((run for run in runs if run.state == "done"), None)
-        parts.append(
-            f"{row.name} ({f'last read {done.started_at:%Y-%m-%d %H:%M} UTC' if done else 'never read'})"
-        )
+        when = f"last read {done.started_at:%Y-%m-%d %H:%M} UTC" if done else "never read"
+        parts.append(f"{row.name} ({when})")
     return Standing(
         what,
         "never listed",

@@ -128,7 +128,7 @@ def _pipeline_holds(known: Known, rules: Rules) -> bool:
 def _as_before(entry: Entry, known: Known) -> Settled | None:
     """What it was counted as when it was last read; None if that must be looked at again."""
     reason = known.reason or ""
-    if known.state == "stored" and known.live:
+    if known.state == "stored" and known.live and not reason:
         return Settled(Outcome.UNCHANGED, {"unchanged_by_version": 1})
     if known.state == "filtered":
         return Settled(Outcome.FILTERED, item=Item("filtered", entry.id, reason))

@@ -101,6 +101,9 @@ async def test_an_unlisted_page_that_is_listed_again_is_like_any_other(
     await synced.run()
     site.pages["/p3"] = listed
     assert (await synced.run()).counts["unchanged"] == 10
+    assert "not listed" not in (await synced.why("/p3")).explanation
+    await synced.run()
+    assert not synced.asked()
     del site.pages["/p3"]
     synced.always_recheck()
     assert (await synced.run()).counts["deleted"] == 1

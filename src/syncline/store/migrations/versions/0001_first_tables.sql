@@ -224,7 +224,7 @@ CREATE TABLE documents (
     CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
 );
 CREATE INDEX documents_content ON documents (workspace_id, content_id);
-CREATE INDEX documents_url ON documents (workspace_id, url);
+CREATE INDEX documents_url ON documents (workspace_id, url) WHERE url IS NOT NULL;
 CREATE INDEX documents_title ON documents USING gin (title_terms) WITH (fastupdate = on);
 CREATE INDEX documents_deleted ON documents (workspace_id, deleted_at) WHERE state = 'deleted';
 
@@ -235,6 +235,22 @@ CREATE TABLE orphan_candidates (
     n             bigint GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (workspace_id, n)
 );
+
+-- Statistics belong to the owner of a table; the application may ask for them to be taken.
+CREATE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = syncline AS $$
+BEGIN
+    ANALYZE (SKIP_LOCKED) manifest;
+    ANALYZE (SKIP_LOCKED) documents;
+    ANALYZE (SKIP_LOCKED) run_seen;
+END $$;
+REVOKE ALL ON FUNCTION refresh_statistics() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION refresh_statistics() TO syncline_app;
+
+-- Columns that no plan depends on, and that are long.
+ALTER TABLE manifest ALTER locator SET STATISTICS 0, ALTER validators SET STATISTICS 0,
+    ALTER failure SET STATISTICS 0, ALTER entry_id SET STATISTICS 0;
+ALTER TABLE documents ALTER properties SET STATISTICS 0, ALTER title SET STATISTICS 0;
 
 GRANT USAGE ON SCHEMA syncline TO syncline_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncline TO syncline_app;

@@ -1,0 +1,58 @@
+"""The statements of a run use the indexes made for them, also before the first statistics."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Self
+
+import psycopg
+
+from syncline.core.model import EntryKey, RunId
+from syncline.store import gone, manifest
+from syncline.store.database import Connection
+from syncline.store.runs import RunRef
+from tests.support.storm import first_state
+from tests.support.syncs import Syncs
+from tests.support.world import World
+
+
+class _ExplainingCursor(psycopg.AsyncCursor[Any]):
+    """Explains each statement before it runs it."""
+
+    plans: ClassVar[list[str]] = []
+
+    async def execute(self, query: Any, params: Any = None, **more: Any) -> Self:
+        plain = psycopg.AsyncCursor(self.connection)
+        await plain.execute(f"EXPLAIN (COSTS OFF) {query}".encode(), params)
+        self.plans.append("\n".join(str(row[0]) for row in await plain.fetchall()))
+        return await super().execute(query, params, **more)
+
+
+async def test_no_statement_of_a_run_reads_whole_tables(
+    listing: Syncs, world: World, db: Connection
+) -> None:
+    """Looking up, noting, finding the unlisted, pending and moved: each through an index by its
+    whole key, never a scan of all documents for each entry."""
+    first_state(world.path, 1500)
+    report = await listing.run()
+    assert report.exit_code == 0
+    row = listing.row
+    run = RunRef(row.workspace_id, row.id, RunId(report.run or 0), 1)
+    found = await db.execute(
+        "SELECT entry_key FROM manifest WHERE workspace_id = %s ORDER BY entry_key LIMIT 20",
+        (row.workspace_id,),
+    )
+    keys = [EntryKey(r[0]) for r in await found.fetchall()]
+    _ExplainingCursor.plans.clear()
+    db.cursor_factory = _ExplainingCursor
+    await manifest.look_up(db, run, keys)
+    await manifest.unlisted(db, run)
+    await manifest.failing(db, run, most=3)
+    await gone.pending(db, run)
+    await gone.created_since(db, run, RunId(0), [1, 2, 3])
+    for plan in _ExplainingCursor.plans:
+        assert "Seq Scan on documents" not in plan, plan[:1500]
+        assert "Seq Scan on manifest" not in plan, plan[:1500]
+        # A key column in a filter is a row that was read for nothing.
+        assert not re.search(r"Filter: .*entry_key = ", plan), plan[:1500]
+    assert len(_ExplainingCursor.plans) == 5

@@ -1,0 +1,105 @@
+"""Where the documentation's commands are run: as on a reader's machine, but out of harm's way.
+
+There is a folder `docs` (the example handbook), a data folder with a running database, and a
+website, which stands in for `https://docs.example.com`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncline.testing.fake_site import FakeSite
+from tests.docs.blocks import ROOT
+from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+
+__all__ = ["Place", "open_place"]
+
+SITE = "https://docs.example.com"
+_MAKE = re.compile(r"^make\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reader's working folder."""
+
+    folder: Path
+    environment: dict[str, str]
+    site: FakeSite
+
+    async def shell(self, command: str) -> tuple[int, str]:
+        """Run a line of shell; answer its exit code and all its output.
+
+        What it exports and where it goes is kept for the next one. `make` only says what it
+        would do: its targets are run by people and by continuous integration.
+        """
+        command = _MAKE.sub(f"make -C '{ROOT}' --dry-run", command.replace(SITE, self.site.url))
+        kept = self.folder.parent / "environment.sh"
+        script = (
+            f"[ ! -f '{kept}' ] || . '{kept}'\n{command}\nstatus=$?\n"
+            f"{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} > '{kept}'; exit $status\n"
+        )
+        return await self._run("bash", "-c", script)
+
+    async def python(self, text: str) -> tuple[int, str]:
+        """Run a Python script; warnings are errors."""
+        return await self._run(sys.executable, "-W", "error", "-c", text.replace(SITE, self.site.url))
+
+    async def _run(self, *command: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return process.returncode or 0, output.decode()
+
+
+@asynccontextmanager
+async def open_place(folder: Path) -> AsyncIterator[Place]:
+    """A new place beneath `folder`, with a database that is held up while it is open."""
+    from syncline.store.database import Database
+
+    data = make_data_folder()
+    work = folder / "work"
+    shutil.copytree(ROOT / "examples", work / "examples")
+    shutil.copytree(ROOT / "examples" / "handbook", work / "docs")
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SYNCLINE_", "MAKE")) and name != "DATABASE_URL"
+    } | {
+        "HOME": str(work),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SYNCLINE_DATA_DIR": str(data),
+        "SYNCLINE_WORKERS": "1",
+        "SYNCLINE_DEBUG": "1",
+    }
+    try:
+        async with Database(settings_for(data)), _site() as site:
+            yield Place(work, environment, site)
+    finally:
+        await asyncio.to_thread(remove_data_folder, data)
+
+
+@asynccontextmanager
+async def _site() -> AsyncIterator[FakeSite]:
+    async with FakeSite() as site:
+        for name in ("", "docs/", "docs/install", "docs/keys", "docs/api/tokens", "blog/hello"):
+            site.put(
+                f"/{name}",
+                f"All there is to know of {name or 'this site'}, in a sentence or two that are "
+                "long enough to be worth reading, and that differ from page to page.",
+                title=(name or "Home").strip("/").replace("/", " "),
+            )
+        yield site
