@@ -7,6 +7,7 @@ and so that no measurement reads the packages' own files.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -124,11 +125,24 @@ def edit(folder: Path, percent: float = 1.0) -> Edits:
     for n, name in enumerate(sorted(edited)):
         path = folder / name
         data = path.read_bytes()
-        # In the middle of the first heading's section, where every page has its main text.
-        place = data.find(b"</p>", data.find(b"<h1"))
-        if place < 0:
-            place = data.find(b"</h1>") + len(b"</h1>")
+        place = _inside_the_text(data)
         path.write_bytes(data[:place] + f" <b>{MARK} {n}.</b> ".encode() + data[place:])
     for name in deleted:
         (folder / name).unlink()
     return Edits(edited, deleted)
+
+
+_PASSAGE = re.compile(
+    rb"<(p|dd|div class=\"block\")[ >](?:(?!<p[ >]).)*?(?=</(?:p|dd|div)>)", re.DOTALL
+)
+_HEADING = re.compile(rb"(?=</h[12]>)")
+
+
+def _inside_the_text(data: bytes) -> int:
+    """The end of the longest passage, which is no footer; else that of the first heading."""
+    passages = [each for each in _PASSAGE.finditer(data) if b"opyright" not in each[0]]
+    if passages:
+        return max(passages, key=lambda each: len(each[0])).end()
+    heading = _HEADING.search(data)
+    assert heading is not None, "a page without a heading"
+    return heading.end()

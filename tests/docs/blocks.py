@@ -67,9 +67,7 @@ def blocks_of(document: Path) -> Iterator[Block]:
             number += 1
             continue
         before = lines[number - 1] if number else ""
-        end = next(
-            n for n in range(number + 1, len(lines)) if lines[n].strip() == opened["fence"]
-        )
+        end = next(n for n in range(number + 1, len(lines)) if lines[n].strip() == opened["fence"])
         exits = _EXIT.match(before)
         indent = len(opened["indent"])
         yield Block(

@@ -50,7 +50,9 @@ class Place:
 
     async def python(self, text: str) -> tuple[int, str]:
         """Run a Python script; warnings are errors."""
-        return await self._run(sys.executable, "-W", "error", "-c", text.replace(SITE, self.site.url))
+        return await self._run(
+            sys.executable, "-W", "error", "-c", text.replace(SITE, self.site.url)
+        )
 
     async def _run(self, *command: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(

@@ -89,7 +89,7 @@ def _in_words(row: ConnectionRow) -> str:
     for name, value in row.filter.items():
         if value:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            words.append(f"{name}: {text}")
+            words.append(f"{name.replace('_', ' ')} {text}")
     if row.keep_deleted:
         words.append("keeps deleted")
     return "; ".join(words)

@@ -31,7 +31,8 @@ def print_report(
     """The report of a sync. `failed` are the first failed entries with their reasons."""
     counts = report.counts
     good = report.state is RunState.DONE and report.exit_code == 0
-    if not (quiet and good):
+    nothing = report.state is RunState.FAILED and not counts["listed"]
+    if not (nothing or (quiet and good)):
         say(
             f"{bold(shown(report.connection))}: {_changes(counts)}"
             f" ({counts['listed']} listed, {span(report.seconds)})"
@@ -46,6 +47,8 @@ def print_report(
     if len(report.warnings) > _SHOWN:
         note(f"  … and {len(report.warnings) - _SHOWN} more notes: `syncline runs {report.run}`")
     _print_end(report)
+    if first and nothing:
+        note(f"  Was the source mistyped? syncline connections remove {shown(report.connection)}")
     if first and good and counts["created"] and not quiet:
         say()
         say('  Try: syncline search "a question"')

@@ -6,7 +6,7 @@ changes what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from syncline.core.model import entry_key
 from syncline.store.database import Connection
@@ -14,26 +14,37 @@ from syncline.store.manifest import look_up
 from syncline.store.results import Alias
 from syncline.store.runs import RunRef
 from syncline.sync.dispatch import Dispatcher
-from syncline.sync.work import WorkItem
 
 __all__ = ["resolve", "settle_aliases"]
 
 
-def resolve(claims: Mapping[str, str]) -> dict[str, str]:
-    """Where each claim leads: along the chain, and in a circle to its smallest id.
+def resolve(
+    claims: Mapping[str, str], stored: Mapping[str, str], live: Collection[str]
+) -> dict[str, str]:
+    """Whose document each claimant's is; a claimant that leads to itself has its own.
 
-    An id that leads to itself keeps a document of its own.
+    `stored` are aliases that were not read by this run, by their target, and `live` the entries
+    that have a document of their own. A chain is followed to its end. One that ends at nothing
+    leaves the document to its last claimant, a circle to its smallest.
     """
-    answers = {}
+    answers: dict[str, str] = {}
     for start in claims:
-        path = [start]
-        while path[-1] in claims:
-            following = claims[path[-1]]
-            if following in path:
-                path.append(min(path[path.index(following) :]))
-                break
-            path.append(following)
-        answers[start] = path[-1]
+        path: dict[str, None] = {}
+        at: str | None = start
+        while at is not None and at not in path and at not in answers:
+            path[at] = None
+            at = claims.get(at) or stored.get(at)
+        owner: str | None = None
+        if at in answers:
+            owner = answers[at]
+        elif at is not None:
+            steps = list(path)
+            owner = min(claims.keys() & steps[steps.index(at) :], default=None)
+        elif steps := [each for each in path if each in live and each not in claims]:
+            owner = steps[-1]
+        if owner is None:
+            owner = next(each for each in reversed(path) if each in claims)
+        answers |= {each: owner for each in path if each in claims}
     return answers
 
 
@@ -47,35 +58,39 @@ async def settle_aliases(
     pending, dispatcher.aliases = dispatcher.aliases, {}
     if not pending:
         return
-    leads = resolve({entry_id: target for entry_id, (_, target) in pending.items()})
-    own = {entry_id for entry_id, target in leads.items() if entry_id == target}
-    await _keep_own(dispatcher, pending, own)
-    targets = sorted(set(leads.values()))
-    found: dict[str, str] = {}
-    for start in range(0, len(targets), 500):
-        some = targets[start : start + 500]
-        async with dispatcher.exclusive():
-            known = await look_up(db, run, [entry_key(target) for target in some])
-        for row in known.values():
-            if row.state == "stored" and row.live:
-                found[row.entry_id] = row.entry_id
-            elif row.state == "alias" and row.target_live and row.alias_of:
-                found[row.entry_id] = row.alias_of
-    if dispatcher.plan:
-        found |= {entry_id: entry_id for done in dispatcher.planned for entry_id, _ in done.created}
-    nowhere = {i for i, target in leads.items() if i not in own and target not in found}
-    await _keep_own(dispatcher, pending, nowhere)
-    for entry_id in sorted(set(leads) - own - nowhere):
-        item, _ = pending[entry_id]
-        verdict = Alias(found[leads[entry_id]], fingerprint)
-        await dispatcher.note(item.entry, item.partition, item.revision, verdict)
+    claims = {entry_id: target for entry_id, (_, target) in pending.items()}
+    stored, live = await _look_up_targets(dispatcher, db, run, claims)
+    leads = resolve(claims, stored, live)
+    for entry_id in sorted(leads):
+        if leads[entry_id] == entry_id:
+            await dispatcher.read_alone(pending[entry_id][0])
+    await dispatcher.drain()
+    for entry_id, target in sorted(leads.items()):
+        if target != entry_id:
+            item, _ = pending[entry_id]
+            verdict = Alias(target, fingerprint)
+            await dispatcher.note(item.entry, item.partition, item.revision, verdict)
     await dispatcher.drain()
 
 
-async def _keep_own(
-    dispatcher: Dispatcher, pending: Mapping[str, tuple[WorkItem, str]], ids: set[str]
-) -> None:
-    for entry_id in sorted(ids):
-        item, _ = pending[entry_id]
-        await dispatcher.read_alone(item)
-    await dispatcher.drain()
+async def _look_up_targets(
+    dispatcher: Dispatcher, db: Connection, run: RunRef, claims: Mapping[str, str]
+) -> tuple[dict[str, str], set[str]]:
+    """What the store knows of where the claims lead: aliases by target, and live documents."""
+    stored: dict[str, str] = {}
+    live = {entry_id for done in dispatcher.planned for entry_id, _ in done.created}
+    asked: set[str] = set()
+    wanted = set(claims.values()) - claims.keys()
+    while wanted:
+        for start in range(0, len(wanted), 500):
+            some = sorted(wanted)[start : start + 500]
+            async with dispatcher.exclusive():
+                known = await look_up(db, run, [entry_key(target) for target in some])
+            for row in known.values():
+                if row.state == "stored" and row.live:
+                    live.add(row.entry_id)
+                elif row.state == "alias" and row.alias_of:
+                    stored[row.entry_id] = row.alias_of
+        asked |= wanted
+        wanted = set(stored.values()) - claims.keys() - asked
+    return stored, live

@@ -1,0 +1,122 @@
+"""The reference is what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncline.core.errors import SourceError
+from syncline.sync.report import Report
+from tests.docs.blocks import ROOT
+from tests.docs.place import Place, open_place
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def _pages() -> dict[str, str]:
+    spec = importlib.util.spec_from_file_location("generate", REFERENCE / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: dict[str, str] = module.pages()
+    return found
+
+
+@pytest.mark.parametrize("name", ["commands.md", "settings.md", "connectors.md", "filters.md"])
+def test_the_generated_pages_are_up_to_date(name: str) -> None:
+    """`make reference` would change nothing."""
+    written = (REFERENCE / name).read_text("utf-8")
+    assert written == _pages()[name], f"docs/reference/{name} is behind: run `make reference`"
+
+
+def test_every_count_of_a_report_is_explained() -> None:
+    """Those that are always there, and those that the code counts besides."""
+    text = (REFERENCE / "report.md").read_text("utf-8")
+    named = set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE))
+    always = set(Report("x", "incremental").counts)
+    assert always <= named
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    counted = set(re.findall(r"tally\[\"(\w+)\"\]", source))
+    counted |= set(re.findall(r"\"(unchanged_by_\w+|chunks_\w+)\"", source))
+    assert counted <= named, counted - named
+
+
+def test_every_code_of_a_source_error_is_explained() -> None:
+    """What a failed entry's `code` can be."""
+    text = (REFERENCE / "report.md").read_text("utf-8")
+    codes = {each.code for each in [SourceError, *SourceError.__subclasses__()]}
+    assert {code for code in codes if f"`{code}`" not in text} == set()
+
+
+COMMANDS = {
+    "sync": ["syncline sync docs --json"],
+    "plan": ["syncline plan docs --json"],
+    "search": ["syncline search 'rotate a key' --json"],
+    "status": ["syncline status --json"],
+    "runs": ["syncline runs --json"],
+    "runs ID": ["syncline runs 1 --json"],
+    "documents list": ["syncline documents list --json"],
+    "documents show": ["syncline documents show 1 --json"],
+    "documents why": ["syncline documents why docs/welcome.md --json"],
+    "deletions list": [
+        "rm -r docs/*",
+        "syncline sync docs -q || true",
+        "syncline deletions --json",
+    ],
+    "deletions reject": ["syncline deletions reject docs --json"],
+    "connections list": ["syncline connections --json"],
+    "connections remove": ["syncline connections remove docs --json"],
+    "doctor": ["syncline doctor --json"],
+}
+
+
+async def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
+    """Each command's fields, of its objects' objects too, are in its section, and no others."""
+    sections = _sections((REFERENCE / "json.md").read_text("utf-8"))
+    async with open_place(tmp_path) as place:
+        for name, lines in COMMANDS.items():
+            found = _fields(await _output(place, lines))
+            documented = sections[name]
+            assert found - documented == set(), f"{name}: not documented"
+    assert set(sections) == set(COMMANDS)
+
+
+async def _output(place: Place, lines: list[str]) -> Any:
+    output = ""
+    for line in lines:
+        status, output = await place.shell(line)
+        assert status == 0, f"$ {line}\n{output}"
+    return json.loads(output)
+
+
+def _fields(value: Any) -> set[str]:
+    """The names of an object's fields, at every depth; keys that are data are not names."""
+    if isinstance(value, list):
+        return set().union(*map(_fields, value)) if value else set()
+    if not isinstance(value, dict):
+        return set()
+    found = set()
+    for name, inner in value.items():
+        found.add(name)
+        if name not in _DATA:
+            found |= _fields(inner)
+    return found
+
+
+_DATA = {"counts", "options", "filter", "reasons", "properties", "samples", "items", "detail"}
+"""Fields whose value's keys are not fixed, or are explained elsewhere."""
+
+
+def _sections(text: str) -> dict[str, set[str]]:
+    """The fields that each section names in code marks."""
+    parts = re.split(r"^## `syncline (.+)`$", text, flags=re.MULTILINE)[1:]
+    return {
+        name: set(re.findall(r"`(\w+)`", body))
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
