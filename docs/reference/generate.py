@@ -38,9 +38,10 @@ def pages() -> dict[str, str]:
 
 
 def _commands() -> Iterator[str]:
+    from typer.main import get_command
+
     from syncline.cli.lazy import COMMANDS
     from syncline.cli.main import app
-    from typer.main import get_command
 
     root: Any = get_command(app)
     yield "# Commands\n\n"
@@ -99,9 +100,8 @@ def _meaning(parameter: Any) -> str:
     text = parameter.help or ""
     extra = []
     default = parameter.default
-    if default is not None and not callable(default) and default not in (False, (), []):
-        if not repr(default).startswith("Sentinel"):
-            extra.append(f"default: `{default}`")
+    if isinstance(default, str | int) and default not in (False, 0):
+        extra.append(f"default: `{default}`")
     if getattr(parameter, "envvar", None):
         extra.append(f"environment: `{parameter.envvar}`")
     if parameter.param_type_name == "option" and parameter.multiple:

@@ -45,7 +45,9 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    text = re.sub(r"^ *(```+).*?^ *\1\s*$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    text = re.sub(
+        r"^ *(```+).*?^ *\1\s*$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         for heading in _HEADING.findall(text)

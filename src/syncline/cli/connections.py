@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from syncline.store.connections import ConnectionRow
 
 app = typer.Typer(
-    cls=ListByDefault, help="List the connections, or remove one.", rich_markup_mode=None
+    cls=ListByDefault, help="List the connections, or remove one.", add_completion=False
 )
 
 

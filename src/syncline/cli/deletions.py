@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=ListByDefault,
     help="List what the guard holds, and approve or reject it.",
-    rich_markup_mode=None,
+    add_completion=False,
 )
 What = Annotated[
     list[str],

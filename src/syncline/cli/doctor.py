@@ -15,15 +15,13 @@ from syncline.settings import Settings
 if TYPE_CHECKING:
     from syncline.sync.doctor import Check
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 all is well, 1 something is not.")
 def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> int:
-    """Check this installation: Python, data folder, disk, database, model, connectors.
-
-    Starts the bundled database for a moment if it is not running. The exit code is 1 if
-    anything is not well.
+    """Check this installation: Python, data folder, disk, database, model, connectors. Starts
+    the bundled database for a moment if it is not running.
     """
     environ = environment_with(data_dir)
     settings = Settings.from_environment(environ)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=ListByDefault,
     help="List documents, show one, tell why one is there or not, bring one back.",
-    rich_markup_mode=None,
+    add_completion=False,
 )
 DocumentId = Annotated[int, typer.Argument(metavar="ID", help="The document's number.")]
 

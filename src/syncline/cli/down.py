@@ -16,7 +16,7 @@ from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
 from syncline.store.embedded.holder import Holder
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from syncline.cli.lazy import LazyGroup
-from syncline.cli.screen import complain
+from syncline.cli.screen import Interrupted, complain
 from syncline.core.errors import SynclineError, UsageError
 
 __all__ = ["main"]
@@ -23,7 +23,6 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     epilog='Begin with: syncline sync ./docs, then: syncline search "a question".',
 )
@@ -44,8 +43,6 @@ def main() -> NoReturn:
 
 
 def _status() -> int:
-    from syncline.cli.running import Interrupted
-
     try:
         status = app(prog_name="syncline", standalone_mode=False)
         sys.stdout.flush()
@@ -96,8 +93,7 @@ def _usage(error: TyperException) -> int:
     text = getattr(error, "format_message", lambda: str(error))()
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(text)
-        return 0
+        return 0  # the help has been printed
     command = context.command_path if context is not None else "syncline"
     complain(text, f"`{command} --help` shows what there is.")
     return int(getattr(error, "exit_code", 2))

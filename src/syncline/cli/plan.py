@@ -33,10 +33,10 @@ from syncline.cli.running import Interruption, run
 if TYPE_CHECKING:
     from syncline.client import Syncline, Wished
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
-@app.command()
+@app.command(epilog="The exit code is the one that the sync would end with.")
 def plan(
     source: Source,
     name: Name = None,
@@ -56,10 +56,7 @@ def plan(
     workspace: Workspace = "default",
     data_dir: DataDir = None,
 ) -> int:
-    """Show what a sync would do; nothing is written, not even the connection.
-
-    The exit code is the one that the sync would end with.
-    """
+    """Show what a sync would do; nothing is written, not even the connection."""
     wishes: Wished = {
         "name": name,
         "filter": filter_of(

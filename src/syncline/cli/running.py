@@ -8,19 +8,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from syncline.cli.screen import note
-from syncline.client import Syncline, open  # noqa: A004 - `syncline.open()`
+from syncline.cli.screen import Interrupted, note
 
-__all__ = ["INTERRUPTED", "Interrupted", "Interruption", "run", "run_alone"]
+if TYPE_CHECKING:
+    from syncline.client import Syncline
 
-INTERRUPTED = 130
+__all__ = ["Interrupted", "Interruption", "run", "run_alone"]
+
 T = TypeVar("T")
-
-
-class Interrupted(BaseException):
-    """A person, or the system, asked this process to end."""
 
 
 @dataclass(slots=True)
@@ -55,6 +52,7 @@ def run(
     `meanwhile` loads what the command needs while the database starts, in a thread. Raises what
     the command raises, and `Interrupted`.
     """
+    from syncline.client import open  # noqa: A004 - `syncline.open()`
 
     async def work(interruption: Interruption) -> T:
         client = open(data_dir=data_dir, workspace=workspace)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syncline.store.runs import RunRow
     from syncline.sync.history import RunReport, RunSummary
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _WORDS = {"created": "+", "updated": "~", "deleted": "-"}
 
 

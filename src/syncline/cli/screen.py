@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 __all__ = [
+    "Interrupted",
     "age",
     "bold",
     "complain",
@@ -28,6 +29,10 @@ __all__ = [
     "table",
     "width",
 ]
+
+
+class Interrupted(BaseException):
+    """A person, or the system, asked this process to end."""
 
 
 def is_terminal(stream: TextIO) -> bool:

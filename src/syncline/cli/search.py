@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from syncline.sync.search import SearchPage
     from syncline.sync.search_hits import Hit
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syncline.store.status_read import ConnectionState
     from syncline.sync.status import Status
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

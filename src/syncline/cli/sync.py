@@ -33,10 +33,16 @@ if TYPE_CHECKING:
     from syncline.client import Syncline, Wished
     from syncline.sync.report import Report
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
-@app.command()
+_EXIT_CODES = (
+    "Exit codes: 0 all good, 1 failed, 2 usage, 3 finished with failed entries, "
+    "4 finished with held deletions, 130 interrupted."
+)
+
+
+@app.command(epilog=_EXIT_CODES)
 def sync(
     source: Source,
     name: Name = None,
@@ -72,11 +78,8 @@ def sync(
     workspace: Workspace = "default",
     data_dir: DataDir = None,
 ) -> int:
-    """Bring the knowledge base in step with a folder or a website.
-
-    The source becomes a connection the first time and is known by it after. Exit codes: 0 all
-    good, 1 failed, 2 usage, 3 finished with failed entries, 4 finished with held deletions,
-    130 interrupted.
+    """Bring the knowledge base in step with a folder or a website. The source becomes a
+    connection the first time, and is known by it after.
     """
     wishes: Wished = {
         "name": name,

@@ -19,7 +19,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.embedded.holder import Holder
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _READY = b"ready"
 _READY_SECONDS = 60
 

@@ -7,7 +7,7 @@ import typer
 import syncline
 from syncline.cli.screen import say
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

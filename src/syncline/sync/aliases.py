@@ -6,7 +6,7 @@ changes what comes out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from syncline.core.model import entry_key
 from syncline.store.database import Connection
@@ -34,18 +34,22 @@ def resolve(
         while at is not None and at not in path and at not in answers:
             path[at] = None
             at = claims.get(at) or stored.get(at)
-        owner: str | None = None
-        if at in answers:
-            owner = answers[at]
-        elif at is not None:
-            steps = list(path)
-            owner = min(claims.keys() & steps[steps.index(at) :], default=None)
-        elif steps := [each for each in path if each in live and each not in claims]:
-            owner = steps[-1]
+        owner = answers.get(at) if at is not None else None
         if owner is None:
-            owner = next(each for each in reversed(path) if each in claims)
+            owner = _owner(list(path), at, claims, live)
         answers |= {each: owner for each in path if each in claims}
     return answers
+
+
+def _owner(
+    path: Sequence[str], again: str | None, claims: Mapping[str, str], live: Collection[str]
+) -> str:
+    """Whose document all claimants on a path are; it ends, or comes to `again` once more."""
+    if again is None and path[-1] in live and path[-1] not in claims:
+        return path[-1]
+    circle = [] if again is None else path[path.index(again) :]
+    own = min((each for each in circle if each in claims), default=None)
+    return own or next(each for each in reversed(path) if each in claims)
 
 
 async def settle_aliases(
