@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.corpus import MARK, Edits
 from benchmarks.measure import Syncline
+from syncline import blocking
 
 __all__ = ["check_counts", "check_documents"]
 
@@ -30,30 +31,28 @@ def check_documents(
     syncline: Syncline, expected: set[str], report: Mapping[str, Any], edits: Edits | None = None
 ) -> None:
     """The documents are `expected` but for what the report leaves out; edited ones say so."""
-    documents = {each["entry"]: each for each in _documents(syncline)}
     left_out = sum(report[name] for name in _WITHOUT_DOCUMENT)
-    strangers = set(documents) - expected
-    missing = expected - set(documents)
-    if strangers or len(missing) != left_out:
-        sys.exit(
-            f"The documents are not the source's pages: {len(strangers)} too many "
-            f"({sorted(strangers)[:3]}), {len(missing)} missing of which the report explains "
-            f"{left_out} ({sorted(missing)[:3]})"
-        )
-    if edits is None:
-        return
-    for entry in [name for name in documents if name.endswith(tuple(sorted(edits.edited)))]:
-        shown = syncline.run("documents", "show", str(documents[entry]["id"]), "--json").output
-        if MARK not in shown["text"]:
-            sys.exit(f"{entry} was edited, but its document does not say so")
+    with blocking(data_dir=syncline.data) as kb:
+        documents = _documents(kb)
+        strangers = set(documents) - expected
+        missing = expected - set(documents)
+        if strangers or len(missing) != left_out:
+            sys.exit(
+                f"The documents are not the source's pages: {len(strangers)} too many "
+                f"({sorted(strangers)[:3]}), {len(missing)} missing of which the report explains "
+                f"{left_out} ({sorted(missing)[:3]})"
+            )
+        endings = tuple(sorted(edits.edited)) if edits else ()
+        for entry, document in documents.items():
+            if entry.endswith(endings) and MARK not in kb.documents.show(document).text:
+                sys.exit(f"{entry} was edited, but its document does not say so")
 
 
-def _documents(syncline: Syncline) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _documents(kb: Any) -> dict[str, int]:
+    """The numbers of all documents, by entry."""
+    found: dict[str, int] = {}
     while True:
-        page = syncline.run(
-            "documents", "list", "--json", "--limit", "1000", "--offset", str(len(found))
-        ).output
-        found.extend(page["documents"])
-        if not page["more"]:
+        page = kb.documents.list(limit=1000, offset=len(found))
+        found |= {each.entry_id: each.id for each in page.documents}
+        if not page.more:
             return found

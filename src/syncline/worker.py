@@ -18,6 +18,7 @@ import psycopg
 from syncline.bootstrap import embedder_loader, open_preparer
 from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
 from syncline.settings import Settings
+from syncline.store.explain import explain
 from syncline.sync.pool import read_message, write_message
 from syncline.sync.preparer import Preparer
 
@@ -37,14 +38,13 @@ class _Worker:
             return await self._do(request)
         except Fenced as error:
             return "error", "fenced", str(error), error.hint
-        except (DatabaseUnavailable, psycopg.OperationalError) as error:
-            hint = "What was stored stays. Sync again: it goes on from there."
-            return "error", "database", f"The database went away: {_first_line(error)}", hint
+        except DatabaseUnavailable as error:
+            return "error", "database", str(error), error.hint
+        except psycopg.Error as error:
+            told = explain(error)
+            return "error", "database", str(told), told.hint
         except SynclineError as error:
             return "error", "failed", str(error), error.hint
-        except psycopg.Error as error:
-            # The message alone: a statement's values are content.
-            return "error", "failed", f"The database refused a batch: {_first_line(error)}", None
 
     async def _do(self, request: Any) -> tuple[Any, ...]:
         kind, context_id = request[:2]
@@ -59,10 +59,6 @@ class _Worker:
                 await preparer.close()
             return ("closed",)
         return "done", await self._preparers[context_id].run(*request[2:])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _limit_memory(megabytes: int) -> None:

@@ -19,6 +19,7 @@ from syncline.core.ports import Embedder
 from syncline.embedders.catalogue import describe
 from syncline.settings import Settings
 from syncline.store.database import Connection
+from syncline.store.workspaces import make_workspace
 from syncline.sync.search import SearchPage, SearchRequest, search
 from tests.support.syncs import Syncs, open_syncs
 from tests.support.world import World
@@ -240,8 +241,6 @@ async def test_questions_are_stemmed_in_the_languages_of_the_workspace(
 
 
 async def test_an_empty_workspace_says_so(db: Connection, workspace_name: str) -> None:
-    from syncline.store.workspaces import make_workspace
-
     workspace = await make_workspace(db, workspace_name)
     page = await search(db, workspace, SearchRequest("key"), None, "none")
     assert page.notes == ("no document of this workspace is visible to you",)

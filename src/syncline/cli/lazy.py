@@ -97,6 +97,7 @@ class ListByDefault(TyperGroup):
     """A group whose command is `list` where none is given: `syncline documents --json`."""
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h")):
+        options_only = not args or (args[0].startswith("-") and args[0] not in ("--help", "-h"))
+        if options_only and not ctx.resilient_parsing:  # which is how completion looks around
             args = ["list", *args]
         return super().parse_args(ctx, args)

@@ -102,19 +102,31 @@ class Database:
                 hint="Upgrade Syncline on this machine, or point it to another database.",
             )
 
-    @staticmethod
-    async def _revision(connection: Connection) -> str | None:
+    async def _revision(self, connection: Connection) -> str | None:
         try:
             found = await connection.execute(
                 "SELECT version_num, (SELECT extnamespace::regnamespace::text FROM pg_extension"
                 " WHERE extname = 'vector') FROM syncline.alembic_version"
             )
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-            return None
-        except psycopg.errors.InsufficientPrivilege:
+        except (
+            psycopg.errors.UndefinedTable,
+            psycopg.errors.InvalidSchemaName,
+            psycopg.errors.InsufficientPrivilege,
+        ):
             return None
         row = await found.fetchone()
-        return None if row is None else str(row[0])
+        if row is None:
+            return None
+        if row[1] not in (None, "public", SCHEMA):
+            # An administrator has put pgvector elsewhere: its types must be found there.
+            path = f"-c search_path={SCHEMA},public"
+            self._parameters["options"] = self._parameters["options"].replace(
+                path, f"{path},{row[1]}"
+            )
+            await connection.execute(
+                "SELECT set_config('search_path', %s, false)", (f"{SCHEMA},public,{row[1]}",)
+            )
+        return str(row[0])
 
     async def connect(self, *, application: str = "syncline") -> Connection:
         """A connection of the caller's own; the caller closes it."""

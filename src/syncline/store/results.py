@@ -11,6 +11,7 @@ from syncline.core.prepared import Chunk
 from syncline.store.manifest import Known
 
 __all__ = [
+    "MOST_FAILURES",
     "Absent",
     "Alias",
     "Broken",
@@ -24,6 +25,9 @@ __all__ = [
     "Same",
     "decide",
 ]
+
+MOST_FAILURES = 3
+"""So often an entry is tried, once a run; then it is a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +158,19 @@ def decide(result: Result, known: Known | None) -> Decision:
         case Absent():
             return Decision(Outcome.ABSENT, item=Item("absent", result.entry_id, verdict.reason))
         case Broken():
-            detail = {"code": verdict.code}
-            item = Item("failed", result.entry_id, verdict.message, detail)
-            return Decision(Outcome.FAILED, item=item)
+            return _decide_broken(result, verdict, known)
         case Gone():
             return Decision(None)
+
+
+def _decide_broken(result: Result, verdict: Broken, known: Known | None) -> Decision:
+    if known is None or known.failures < MOST_FAILURES:
+        item = Item("failed", result.entry_id, verdict.message, {"code": verdict.code})
+        return Decision(Outcome.FAILED, item=item)
+    # It was a dead letter, but might have changed: it has no version, or another one.
+    reason = f"dead letter after {known.failures + 1} tries: {verdict.message}"
+    item = Item("failed", result.entry_id, reason, {"code": verdict.code, "dead": True})
+    return Decision(Outcome.FAILED, {"dead": 1}, item)
 
 
 def _decide_document(result: Result, verdict: Document, known: Known | None) -> Decision:

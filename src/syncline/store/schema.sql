@@ -153,6 +153,8 @@ CREATE TABLE contents (
     UNIQUE (workspace_id, hash)
 ) PARTITION BY HASH (workspace_id);
 
+CREATE INDEX contents_stemming ON contents (workspace_id, stemming);
+
 CREATE TABLE chunks (
     workspace_id  bigint NOT NULL,
     content_id    bigint NOT NULL,
@@ -242,11 +244,15 @@ CREATE TABLE orphan_candidates (
 
 -- Statistics belong to the owner of a table; the application may ask for them to be taken.
 CREATE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = syncline AS $$
+SET search_path = syncline, pg_catalog AS $$
 BEGIN
-    ANALYZE (SKIP_LOCKED) manifest;
-    ANALYZE (SKIP_LOCKED) documents;
-    ANALYZE (SKIP_LOCKED) run_seen;
+    ANALYZE (SKIP_LOCKED) manifest, documents, run_seen, embeddings_shared;
+    FOR i IN 0..7 LOOP
+        EXECUTE format('ANALYZE (SKIP_LOCKED) contents_%s, chunks_%s', i, i);
+        -- What lies in the pending list is read through by every search.
+        PERFORM gin_clean_pending_list(format('chunks_%s_terms_idx', i)::regclass);
+    END LOOP;
+    PERFORM gin_clean_pending_list('documents_title');
 END $$;
 REVOKE ALL ON FUNCTION refresh_statistics() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION refresh_statistics() TO syncline_app;
@@ -255,6 +261,15 @@ GRANT EXECUTE ON FUNCTION refresh_statistics() TO syncline_app;
 ALTER TABLE manifest ALTER locator SET STATISTICS 0, ALTER validators SET STATISTICS 0,
     ALTER failure SET STATISTICS 0, ALTER entry_id SET STATISTICS 0;
 ALTER TABLE documents ALTER properties SET STATISTICS 0, ALTER title SET STATISTICS 0;
+ALTER TABLE embeddings_shared ALTER vector SET STATISTICS 0;
+DO $$
+BEGIN
+    FOR i IN 0..7 LOOP
+        EXECUTE format('ALTER TABLE contents_%s ALTER text SET STATISTICS 0', i);
+        EXECUTE format('ALTER TABLE chunks_%s ALTER text SET STATISTICS 0,'
+                       ' ALTER headings SET STATISTICS 0', i);
+    END LOOP;
+END $$;
 
 GRANT USAGE ON SCHEMA syncline TO syncline_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA syncline TO syncline_app;

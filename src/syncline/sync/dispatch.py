@@ -172,9 +172,11 @@ class Dispatcher:
         """Wait until everything is settled."""
         while True:
             await self.flush()
-            if not self._tasks:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+            elif not (self._notes or self._batch or self._lines):
+                # What came in while the flush was writing has been sent as well.
                 return
-            await asyncio.wait(self._tasks)
 
     # --- fetching ----------------------------------------------------------------------------
 

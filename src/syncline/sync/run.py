@@ -19,7 +19,6 @@ import psycopg
 
 from syncline.core.capabilities import Absence, Changes
 from syncline.core.errors import (
-    DatabaseUnavailable,
     Fenced,
     RunInProgress,
     SourceError,
@@ -35,8 +34,9 @@ from syncline.store.batches import write_items
 from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
 from syncline.store.database import Connection, Database
+from syncline.store.explain import explain
 from syncline.store.manifest import failing, refresh_statistics
-from syncline.store.results import Item
+from syncline.store.results import MOST_FAILURES, Item
 from syncline.store.runs import RunRef, close_run, open_run, renew, session_name
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
@@ -45,7 +45,7 @@ from syncline.sync.intake import Intake
 from syncline.sync.opening import ConnectorOpener
 from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
-from syncline.sync.triage import MOST_FAILURES, Rules
+from syncline.sync.triage import Rules
 from syncline.sync.work import RunContext
 
 __all__ = ["RunRequest", "Tools", "execute", "run_connection", "told"]
@@ -278,13 +278,8 @@ async def _close(session: Connection, run: RunRef, report: Report, started: floa
 
 
 def told(error: Exception) -> dict[str, Any]:
-    if isinstance(error, psycopg.OperationalError) or (
-        isinstance(error, psycopg.Error) and not isinstance(error, psycopg.DatabaseError)
-    ):
-        error = DatabaseUnavailable(
-            f"The database went away: {str(error).strip().splitlines()[0] if str(error) else ''}",
-            hint="What was stored stays. Sync again: it goes on from there.",
-        )
+    if isinstance(error, psycopg.Error):
+        error = explain(error)
     code = error.code if isinstance(error, SourceError) else type(error).__name__
     hint = error.hint if isinstance(error, SynclineError) else None
     return {"code": code, "message": str(error), "hint": hint}

@@ -15,9 +15,9 @@ from syncline.store.connections import ConnectionRow, list_connections
 from syncline.store.database import Connection
 from syncline.store.documents_read import DocumentRow, find_document, find_documents
 from syncline.store.manifest_read import EntryRow, find_entries, find_entries_ending
+from syncline.store.results import MOST_FAILURES
 from syncline.store.runs import list_runs
 from syncline.store.runs_read import ReportLine, last_lines_of
-from syncline.sync.triage import MOST_FAILURES
 
 __all__ = ["Standing", "explain"]
 
@@ -161,8 +161,8 @@ def _judged(entry: EntryRow) -> tuple[str, str, str | None]:
     if entry.failures >= MOST_FAILURES:
         return (
             "dead letter",
-            f"It failed {entry.failures} times and is not tried again until it changes: "
-            f"{_failure(entry)}." + (" Its last good version is found." if live else ""),
+            f"It failed {entry.failures} times{_until(entry)}: {_failure(entry)}."
+            + (" Its last good version is found." if live else ""),
             f"Mend it at the source, or `syncline sync {entry.connection} --full` tries it again.",
         )
     if entry.failures:
@@ -186,6 +186,12 @@ def _judged(entry: EntryRow) -> tuple[str, str, str | None]:
             return "absent", f"The source lists it, but does not have it: {reason}.", again
         case _:
             return "gone", f"The source no longer has it: {reason}.", None
+
+
+def _until(entry: EntryRow) -> str:
+    # Whether it has changed shows in its version, if it has one.
+    has_version = (entry.failure or {}).get("version") is not None
+    return " and is not tried again until it changes" if has_version else ""
 
 
 def _failure(entry: EntryRow) -> str:

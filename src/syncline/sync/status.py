@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from syncline.core.model import Json, WorkspaceId
 from syncline.core.urls import shown_url
 from syncline.store.database import Connection
+from syncline.store.results import MOST_FAILURES
 from syncline.store.status_read import ConnectionState, connection_states, workspace_size
-from syncline.sync.triage import MOST_FAILURES
 
 __all__ = ["Status", "read_status"]
 

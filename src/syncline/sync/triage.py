@@ -9,12 +9,9 @@ from syncline.core.capabilities import Capabilities, Versions
 from syncline.core.model import Content, Entry, Mode, Outcome, Validators
 from syncline.pipeline.filter import Filter, decide
 from syncline.store.manifest import Known
-from syncline.store.results import Filtered, Item
+from syncline.store.results import MOST_FAILURES, Filtered, Item
 
-__all__ = ["MOST_FAILURES", "Read", "Rules", "Settled", "Store", "triage"]
-
-MOST_FAILURES = 3
-"""So often an entry is tried, once a run; then it is a dead letter."""
+__all__ = ["Read", "Rules", "Settled", "Store", "triage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,10 @@ def _note_filtered(entry: Entry, known: Known | None, filtered: Filtered) -> Set
 
 
 def _dead_letter(entry: Entry, known: Known) -> Settled | None:
-    """A dead letter is not tried again until it changes, or a person says so."""
+    """A dead letter is not tried again until it changes, or a person says so.
+
+    One without a version may have changed: only trying it tells.
+    """
     if known.failures < MOST_FAILURES or known.failure is None:
         return None
     if entry.version is None or known.failure.get("version") != entry.version:

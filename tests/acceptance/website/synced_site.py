@@ -53,8 +53,7 @@ def impatient_transport(slept: list[float], **session: Any) -> OpenTransport:
             user_agent=options.user_agent,
             concurrency=options.concurrency,
             delay=options.delay,
-            sleep=session.pop("sleep", sleep),
-            **session,
+            **{"sleep": sleep, **session},
         )
 
     return make

@@ -9,6 +9,7 @@ import pytest
 
 from syncline.core.model import RunState
 from syncline.sync.report import Report
+from syncline.testing.clock import FakeClock
 from syncline.testing.fake_server import (
     Misbehaviour,
     answers,
@@ -21,7 +22,6 @@ from syncline.testing.fake_server import (
     sends_raw,
 )
 from syncline.testing.fake_site import FakeSite
-from syncline.transport.limits import Limits
 from tests.acceptance.website.synced_site import OpenSite, SyncedSite, page
 
 
@@ -36,7 +36,7 @@ def _error(report: Report) -> str:
     return str(report.error["message"])
 
 
-# --- pages that ask to be left alone ---------------------------------------------------------------
+# --- pages that ask to be left alone ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_a_robots_txt_that_forbids_everything_is_held(
     assert len(await synced.documents()) == 5
 
 
-# --- the site as a whole ---------------------------------------------------------------------------
+# --- the site as a whole ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("trouble", [answers(503), cut_off(), sends_raw(b"SSH-2.0-x\r\n")])
@@ -183,11 +183,7 @@ async def test_a_sitemap_that_goes_away_deletes_nothing(site: FakeSite, synced: 
     assert len(await synced.documents()) == 5
 
 
-# --- single pages ----------------------------------------------------------------------------------
-
-
-def _slow() -> Misbehaviour:
-    return drips(lambda: asyncio.sleep(0.01))
+# --- single pages -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -198,18 +194,16 @@ def _slow() -> Misbehaviour:
         (lambda: answers(401), "answered 401"),
         (lambda: answers(418), "answered 418"),
         (lambda: answers(200, b"\x89PNG", content_type="image/png"), "cannot be read"),
-        (gzip_bomb, "decompress"),
+        (lambda: gzip_bomb(8), "decompresses to more"),
         (never_ends, "larger than"),
         (lambda: cut_off(b"<html>"), "cut"),
         (lambda: redirects("/bad"), "circle"),
         (lambda: redirects(""), "without saying where"),
-        (_slow, "too slowly"),
-        (lambda: answers(200, b"x" * 1_100_000), "larger than 1 MB"),
+        (lambda: answers(200, b"x" * 6_400_000), "larger than 6 MB"),
         (lambda: answers(200, "<title>Page not found</title><p>Sorry."), "soft 404"),
     ],
     ids=[
-        "500", "403", "401", "418", "image", "bomb", "endless", "cut", "loop", "nowhere", "slow",
-        "large", "soft 404",
+        "500", "403", "401", "418", "image", "bomb", "endless", "cut", "loop", "nowhere",         "large", "soft 404",
     ],
 )  # fmt: skip
 async def test_a_bad_page_fails_alone(
@@ -219,8 +213,7 @@ async def test_a_bad_page_fails_alone(
     was there of it before is still found."""
     _fill(site, lastmod=None)
     site.put("/bad", "Of a good time.")
-    limits = Limits(rate_grace_seconds=0.1)
-    async with open_site(session={"limits": limits}, max_page_mb=1) as synced:
+    async with open_site(max_page_mb=6) as synced:
         await synced.run()
         site.misbehave(trouble(), "/bad")
         site.put("/new", "Of windmills.")
@@ -234,6 +227,24 @@ async def test_a_bad_page_fails_alone(
         assert "good time" in await synced.text("/bad")
         site.behave()
         assert (await synced.run()).exit_code == 0
+
+
+async def test_a_page_that_only_drips_fails_alone(site: FakeSite, open_site: OpenSite) -> None:
+    """It is given up after a while; the clock here is the test's."""
+    clock = FakeClock()
+
+    async def pause() -> None:
+        clock.advance(1)
+        await asyncio.sleep(0)
+
+    _fill(site)
+    async with open_site(session={"clock": clock, "sleep": clock.sleep}) as synced:
+        await synced.run()
+        site.put("/slow", "Of patience.")
+        site.misbehave(drips(pause), "/slow")
+        report = await synced.run()
+        assert (report.exit_code, report.counts["failed"], report.counts["unchanged"]) == (3, 1, 5)
+        assert "too slowly" in (await synced.lines(report, "failed"))["/slow"]
 
 
 async def test_a_site_that_answers_everything_loses_no_page_to_it(

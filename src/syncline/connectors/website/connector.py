@@ -16,7 +16,7 @@ from syncline.connectors.website.wire import (
     last_modified,
     media_type,
 )
-from syncline.core.errors import BadContent, NotFound, Rejected
+from syncline.core.errors import BadContent, Forbidden, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
     Change,
     Content,
@@ -97,6 +97,9 @@ class WebsiteConnector:
             )
         except NotFound as error:
             return Gone(url, error.message)
+        except Unauthorized as error:
+            # We have no credentials that could be wrong: this page alone is not for us.
+            raise Forbidden(error.message, hint="Exclude addresses like this one.") from error
         if response.not_modified:
             return NotModified({**(validators or {}), **validators_of(response, url)})
         if response.url != url:

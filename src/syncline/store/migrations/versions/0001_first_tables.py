@@ -13,4 +13,6 @@ down_revision = None
 def upgrade() -> None:
     """Run the SQL beside this file, as it stands: without parameters, in one go."""
     text = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
-    op.get_bind().connection.driver_connection.execute(text.encode())
+    connection = op.get_bind().connection.driver_connection
+    assert connection is not None
+    connection.execute(text.encode())
