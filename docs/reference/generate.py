@@ -5,7 +5,6 @@ A test compares them with what this would write, so that they cannot fall behind
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,4 +218,4 @@ def _paragraphs(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -19,7 +19,7 @@ def commands(server_settings: Settings, workspace_name: str) -> Commands:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Five documents, all different."""
-    folder = tmp_path / "docs"
+    folder = tmp_path / "notes"
     folder.mkdir()
     for n in range(5):
         (folder / f"page{n}.md").write_text(f"# Page {n}\n\nwhat page number {n} says")
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
         (("sync",), "SOURCE"),
         (("snyc",), "Did you mean 'sync'?"),
         (("search", "x", "--as", "ann", "--all"), "contradict"),
-        (("connections", "remove", "nobody"), "There is no connection 'nobody'"),
+        (("connections", "remove", "nobody", "-w", "default"), "There is no connection 'nobody'"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_and_changes_nothing(
@@ -92,22 +92,22 @@ def test_an_emptied_folder_is_held_and_a_person_decides(commands: Commands, fold
     commands.ok("sync", str(folder))
     for page in folder.iterdir():
         page.unlink()
-    held = commands.run("sync", "docs")
+    held = commands.run("sync", "notes")
     assert held.status == 4
-    assert "syncline deletions approve docs" in held.errors
+    assert "syncline deletions approve notes" in held.errors
     (group,) = commands.json("deletions")["held"]
-    assert (group["connection"], group["held"]) == ("docs", 5)
+    assert (group["connection"], group["held"]) == ("notes", 5)
     assert group["reasons"] == {"no longer listed by the source": 5}
     ids = {each["entry"]: str(each["id"]) for each in group["documents"]}
     (standing,) = commands.json("documents", "why", ids["page0.md"])["standings"]
     assert standing["standing"] == "held"
     decided = commands.json("deletions", "approve", ids["page0.md"], ids["page1.md"])
     assert decided == {"decided": 2, "not_held": 0}
-    assert "Kept 3 documents" in commands.ok("deletions", "reject", "docs")
+    assert "Kept 3 documents" in commands.ok("deletions", "reject", "notes")
     assert "Nothing is held" in commands.ok("deletions")
     assert "is back" in commands.ok("documents", "restore", ids["page0.md"])
     assert commands.run("documents", "restore", ids["page0.md"]).status == 2
-    report = commands.json("sync", "docs")
+    report = commands.json("sync", "notes")
     assert (report["deleted"], report["held"]) == (0, 0)
     left = commands.json("documents", "--state", "all")["documents"]
     assert {each["entry"]: each["state"] for each in left} == {
@@ -129,11 +129,11 @@ def test_what_was_kept_goes_on_when_it_is_listed_again(commands: Commands, folde
     texts = {page.name: page.read_text() for page in folder.iterdir()}
     for page in folder.iterdir():
         page.unlink()
-    assert commands.run("sync", "docs").status == 4
-    commands.ok("deletions", "approve", "docs")
+    assert commands.run("sync", "notes").status == 4
+    commands.ok("deletions", "approve", "notes")
     for name, text in texts.items():
         (folder / name).write_text(text)
-    assert commands.json("sync", "docs")["created"] == 5
+    assert commands.json("sync", "notes")["created"] == 5
     after = commands.json("documents")["documents"]
     assert [each["id"] for each in after] == [each["id"] for each in before]
 
@@ -142,9 +142,9 @@ def test_a_source_that_fails_is_said_and_gives_1(commands: Commands, folder: Pat
     """The run fails; the report has the cause, and nothing is lost."""
     commands.ok("sync", str(folder))
     folder.rename(folder.with_name("elsewhere"))
-    finished = commands.run("sync", "docs")
+    finished = commands.run("sync", "notes")
     assert finished.status == 1
-    assert finished.errors.startswith("Error: docs: ")
+    assert finished.errors.startswith("Error: notes: ")
     status = commands.json("status")
     assert status["totals"]["documents"] == 5
     assert status["connections"][0]["last_run"]["error"]["message"]
@@ -157,34 +157,34 @@ def test_filters_stay_with_the_connection_until_they_are_cleared(
     """Only what is given changes; what is left out says why."""
     report = commands.json("sync", str(folder), "--contains", "number 3")
     assert (report["created"], report["filtered"]) == (1, 4)
-    report = commands.json("sync", "docs", "--option", "exclude=page4.md")
+    report = commands.json("sync", "notes", "--option", "exclude=page4.md")
     assert (report["unchanged"], report["filtered"]) == (1, 3)
     (connection,) = commands.json("connections")["connections"]
     assert connection["filter"] == {"contains": ["number 3"]}
     assert connection["options"] == {"path": str(folder), "exclude": ["page4.md"]}
     (standing,) = commands.json("documents", "why", str(folder / "page1.md"))["standings"]
     assert (standing["standing"], "number 3" in standing["explanation"]) == ("filtered", True)
-    assert commands.json("sync", "docs", "--clear-filter")["created"] == 3
+    assert commands.json("sync", "notes", "--clear-filter")["created"] == 3
 
 
 def test_names_tell_two_connections_to_one_source_apart(commands: Commands, folder: Path) -> None:
     """Another name makes another connection; a taken one is refused; equal folders get numbers."""
-    assert commands.json("sync", str(folder))["connection"] == "docs"
+    assert commands.json("sync", str(folder))["connection"] == "notes"
     assert commands.json("sync", str(folder), "--name", "mine")["connection"] == "mine"
     assert commands.json("sync", str(folder), "--name", "mine")["created"] == 0
-    other = folder.with_name("other") / "docs"
+    other = folder.with_name("other") / "notes"
     other.mkdir(parents=True)
     (other / "page.md").write_text("# Another\n\nfolder of the same name")
-    assert commands.json("sync", str(other))["connection"] == "docs-2"
+    assert commands.json("sync", str(other))["connection"] == "notes-2"
     assert commands.run("sync", str(other), "--name", "mine").status == 2
-    ambiguous = commands.run("sync", "docs", cwd=other.parent)
-    assert (ambiguous.status, "./docs" in ambiguous.errors) == (2, True)
+    ambiguous = commands.run("sync", "notes", cwd=other.parent)
+    assert (ambiguous.status, "./notes" in ambiguous.errors) == (2, True)
 
 
 def test_a_removed_connection_takes_its_documents_with_it(commands: Commands, folder: Path) -> None:
     """A mistyped source need not stay for ever."""
     commands.ok("sync", str(folder))
-    assert commands.json("connections", "remove", "docs") == {"removed": "docs", "documents": 5}
+    assert commands.json("connections", "remove", "notes") == {"removed": "notes", "documents": 5}
     assert commands.json("connections") == {"connections": []}
     totals = commands.json("status")["totals"]
     assert (totals["documents"], totals["chunks"]) == (0, 0)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from syncline.testing.fake_site import FakeSite
 from tests.docs.blocks import ROOT
-from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.data_folders import make_data_folder, remove_data_folder
 
 __all__ = ["Place", "open_place"]
 
@@ -37,13 +37,13 @@ class Place:
     async def shell(self, command: str) -> tuple[int, str]:
         """Run a line of shell; answer its exit code and all its output.
 
-        What it exports and where it goes is kept for the next one. `make` only says what it
+        What it sets and where it goes is kept for the next one. `make` only says what it
         would do: its targets are run by people and by continuous integration.
         """
         command = _MAKE.sub(f"make -C '{ROOT}' --dry-run", command.replace(SITE, self.site.url))
         kept = self.folder.parent / "environment.sh"
         script = (
-            f"[ ! -f '{kept}' ] || . '{kept}'\n{command}\nstatus=$?\n"
+            f"set -a\n[ ! -f '{kept}' ] || . '{kept}'\n{command}\nstatus=$?\n"
             f"{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} > '{kept}'; exit $status\n"
         )
         return await self._run("bash", "-c", script)
@@ -70,8 +70,6 @@ class Place:
 @asynccontextmanager
 async def open_place(folder: Path) -> AsyncIterator[Place]:
     """A new place beneath `folder`, with a database that is held up while it is open."""
-    from syncline.store.database import Database
-
     data = make_data_folder()
     work = folder / "work"
     shutil.copytree(ROOT / "examples", work / "examples")
@@ -88,8 +86,12 @@ async def open_place(folder: Path) -> AsyncIterator[Place]:
         "SYNCLINE_DEBUG": "1",
     }
     try:
-        async with Database(settings_for(data)), _site() as site:
-            yield Place(work, environment, site)
+        async with _site() as site:
+            place = Place(work, environment, site)
+            # Each command is quicker so; a page that stops the database goes on without.
+            status, output = await place.shell("syncline up --detach")
+            assert status == 0, output
+            yield place
     finally:
         await asyncio.to_thread(remove_data_folder, data)
 
@@ -97,7 +99,8 @@ async def open_place(folder: Path) -> AsyncIterator[Place]:
 @asynccontextmanager
 async def _site() -> AsyncIterator[FakeSite]:
     async with FakeSite() as site:
-        for name in ("", "docs/", "docs/install", "docs/keys", "docs/api/tokens", "blog/hello"):
+        pages = ["", "docs/", "docs/install", "docs/keys", "docs/api/tokens", "blog/hello"]
+        for name in pages + [f"docs/chapter-{n}" for n in range(1, 9)]:
             site.put(
                 f"/{name}",
                 f"All there is to know of {name or 'this site'}, in a sentence or two that are "

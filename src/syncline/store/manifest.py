@@ -15,8 +15,11 @@ __all__ = [
     "Known",
     "failing",
     "look_up",
+    "note_pipeline",
     "note_seen",
     "note_unlisted",
+    "outdated",
+    "pipeline_is",
     "refresh_statistics",
     "unlisted",
 ]
@@ -90,6 +93,39 @@ async def failing(db: Connection, run: RunRef, *, most: int) -> dict[EntryKey, K
         " AND m.failures < %s",
         (run.workspace_id, run.connection_id, most),
     )
+
+
+async def outdated(
+    db: Connection, run: RunRef, fingerprints: Sequence[bytes], *, after: bytes = b"", limit: int
+) -> dict[EntryKey, Known]:
+    """Entries that another pipeline has read; a page of them, in the order of keys."""
+    return await _known(
+        db,
+        " WHERE m.workspace_id = %s AND m.connection_id = %s AND m.failures = 0"
+        " AND m.state IN ('stored', 'filtered', 'alias') AND m.fingerprint <> ALL(%s::bytea[])"
+        " AND m.entry_key > %s ORDER BY m.entry_key LIMIT %s",
+        (run.workspace_id, run.connection_id, list(fingerprints), after, limit),
+    )
+
+
+async def pipeline_is(db: Connection, run: RunRef, fingerprint: bytes) -> bool:
+    """Whether a run of this pipeline has been through all entries of the connection."""
+    found = await db.execute(
+        "SELECT pipeline = %s FROM connections WHERE workspace_id = %s AND id = %s",
+        (fingerprint, run.workspace_id, run.connection_id),
+    )
+    row = await found.fetchone()
+    return bool(row and row[0])
+
+
+async def note_pipeline(db: Connection, run: RunRef, fingerprint: bytes) -> None:
+    """Remember that it has."""
+    async with db.transaction():
+        await hold(db, run)
+        await db.execute(
+            "UPDATE connections SET pipeline = %s WHERE workspace_id = %s AND id = %s",
+            (fingerprint, run.workspace_id, run.connection_id),
+        )
 
 
 async def unlisted(

@@ -23,6 +23,7 @@ CREATE TABLE connections (
     guard_fraction   real NOT NULL DEFAULT 0.3,
     guard_minimum    integer NOT NULL DEFAULT 3,
     recheck_seconds  integer NOT NULL DEFAULT 86400,
+    pipeline         bytea,
     created_at       timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (workspace_id, id),
     UNIQUE (workspace_id, name)

@@ -23,7 +23,7 @@ from syncline.core.model import (
 )
 from syncline.store.cursors import store_cursor
 from syncline.store.database import Connection
-from syncline.store.manifest import Known, look_up, note_seen
+from syncline.store.manifest import Known, look_up, note_seen, outdated
 from syncline.store.results import Broken, Item
 from syncline.store.results import Gone as GoneVerdict
 from syncline.store.runs import RunRef
@@ -220,6 +220,28 @@ class Intake:
             self._dispatcher.begin(known.entry_key, lambda: None)
             entry = Entry(known.entry_id, None, known.locator)
             await self._dispatcher.read(entry, known.partition, known.revision, None)
+        await self._dispatcher.drain()
+
+    async def reread(self) -> None:
+        """Let this pipeline read what another one has read, though the source lists no change."""
+        fingerprints = (self._rules.fingerprint, self._rules.window_fingerprint)
+        after = b""
+        while not self._stop.is_set():
+            async with self._dispatcher.exclusive():
+                page = await outdated(
+                    self._database, self._run, fingerprints, after=after, limit=_PAGE
+                )
+            if not page:
+                break
+            after = max(page)
+            for partition in {known.partition for known in page.values()}:
+                self._checkpoints.setdefault(partition, Checkpoints())
+                entries = {
+                    key: Entry(known.entry_id, known.version, known.locator)
+                    for key, known in page.items()
+                    if known.partition == partition
+                }
+                await self._take_group(partition, entries)
         await self._dispatcher.drain()
 
 

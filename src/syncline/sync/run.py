@@ -35,7 +35,7 @@ from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
 from syncline.store.database import Connection, Database
 from syncline.store.explain import explain
-from syncline.store.manifest import failing, refresh_statistics
+from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
 from syncline.store.runs import RunRef, close_run, open_run, renew, session_name
 from syncline.sync.aliases import settle_aliases
@@ -166,6 +166,9 @@ async def execute(
             # 2. What failed before is tried again, where the listing may not name it.
             if rules.capabilities.changes is Changes.FEED:
                 await intake.retry(await failing(db, run, most=MOST_FAILURES))
+                # So is what another pipeline has read: a feed names no entry for that.
+                if not await pipeline_is(db, run, rules.window_fingerprint):
+                    await intake.reread()
             # 3. Read what each partition lists; unchanged entries end here.
             for partition in partitions:
                 cursor = None if request.mode is Mode.FULL else cursors.get(partition.id)
@@ -197,6 +200,7 @@ async def execute(
                 fingerprint=fingerprint,
             )
     if not context.plan:
+        await note_pipeline(db, run, rules.window_fingerprint)
         await _end_of_report(db, run, report)
 
 

@@ -82,7 +82,7 @@ def triage(entry: Entry, known: Known | None, rules: Rules) -> Settled | Store |
 def _left_out(entry: Entry, rules: Rules) -> Filtered | None:
     """Whether the connector or the filter leaves it out by what the listing says."""
     if entry.filtered is not None:
-        return Filtered(entry.filtered, rules.fingerprint, belongs=False)
+        return Filtered(entry.filtered, None, belongs=False)  # no pipeline would let it in
     rejection = decide(rules.filter, entry.metadata, None)
     if rejection is None:
         return None

@@ -203,7 +203,8 @@ async def test_a_sitemap_that_goes_away_deletes_nothing(site: FakeSite, synced: 
         (lambda: answers(200, "<title>Page not found</title><p>Sorry."), "soft 404"),
     ],
     ids=[
-        "500", "403", "401", "418", "image", "bomb", "endless", "cut", "loop", "nowhere",         "large", "soft 404",
+        "500", "403", "401", "418", "image", "bomb", "endless", "cut", "loop", "nowhere",
+        "large", "soft 404",
     ],
 )  # fmt: skip
 async def test_a_bad_page_fails_alone(
