@@ -5,9 +5,10 @@ What is exported here is imported when it is first used, so that `import synclin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; importing `typing` would cost more than the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from syncline.background import Blocking, blocking
     from syncline.client import Syncline, open  # noqa: A004 - `syncline.open()`
     from syncline.core.errors import (

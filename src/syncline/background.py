@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from syncline.client import Syncline
+from syncline.parts import Connections, Deletions, Documents
 
 __all__ = ["Blocking", "blocking"]
 
@@ -160,6 +161,6 @@ def _blocking_attribute(run: Callable[[Coroutine[Any, Any, Any]], Any], value: A
             return run(value(*args, **kwargs))
 
         return call
-    if type(value).__module__ == Syncline.__module__:
+    if isinstance(value, Connections | Deletions | Documents):
         return _Part(run, value)
     return value

@@ -11,33 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
-from syncline.core.model import Json, Mode, WorkspaceId
+from syncline.core.model import Mode, WorkspaceId
+from syncline.parts import Connections, Deletions, Documents, Wished, asked
 from syncline.settings import Settings
-from syncline.store.connections import ConnectionRow, list_connections, remove_connection
+from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
 from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 
 if TYPE_CHECKING:
     from syncline.core.ports import Embedder
-    from syncline.sync.deletions import Decided, HeldGroup
-    from syncline.sync.documents import DocumentPage, DocumentView
     from syncline.sync.history import RunReport, RunSummary
     from syncline.sync.report import Progress, Report
     from syncline.sync.run import Tools
     from syncline.sync.search import SearchPage
-    from syncline.sync.sources import Wishes
-    from syncline.sync.standing import Standing
     from syncline.sync.status import Status
 
-__all__ = ["Connections", "Deletions", "Documents", "Syncline", "Wished", "open"]
+__all__ = ["Syncline", "open"]
 
 
 def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
@@ -63,23 +60,6 @@ def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
     if database_url is not None:
         environ["DATABASE_URL"] = database_url
     return Syncline(Settings.from_environment(environ), workspace=workspace)
-
-
-class Wished(TypedDict, total=False):
-    """What may be wanted of a connection; what is not given stays as it is."""
-
-    name: str | None
-    """Its name; of the connections to one source it says which, or makes another."""
-    filter: Mapping[str, Json] | None
-    """Fields of `syncline.pipeline.filter.Filter`; each replaces the connection's own."""
-    clear_filter: bool | None
-    """Forget the connection's filter first."""
-    options: Mapping[str, Json] | None
-    """The connector's options, in text or as they are."""
-    keep_deleted: bool | None
-    guard_fraction: float | None
-    guard_minimum: int | None
-    recheck_seconds: int | None
 
 
 class Syncline:
@@ -201,7 +181,7 @@ class Syncline:
                 await self._known(db, strict=False),
                 tools.opener.registry,
                 str(source),
-                _asked(wishes),
+                asked(wishes),
             )
         request = RunRequest(row, Mode.PLAN)
         if on_progress is not None:
@@ -290,142 +270,3 @@ class Syncline:
 
             self._embedder = create(self.settings.embedder)
         return self._embedder
-
-
-class Connections:
-    """A workspace's connections: `kb.connections`."""
-
-    def __init__(self, client: Syncline) -> None:
-        self._client = client
-
-    async def list(self) -> list[ConnectionRow]:
-        """All of them, by name."""
-        async with self._client.session() as (db, workspace):
-            return await list_connections(db, workspace)
-
-    async def find(self, name: str) -> ConnectionRow:
-        """The one of this name, source or id. Raises `NotHere`."""
-        from syncline.sync.sources import find_named
-
-        async with self._client.session() as (db, workspace):
-            return await find_named(db, workspace, name)
-
-    async def add(
-        self,
-        source: str | os.PathLike[str],
-        **wishes: Unpack[Wished],
-    ) -> ConnectionRow:
-        """The connection to a source, made if it is not there, changed in what is given."""
-        from syncline.sync.sources import connect_source
-
-        registry = self._client.load_tools().opener.registry
-        async with self._client.database.connection() as db:
-            row, _ = await connect_source(
-                db, self._client.workspace, registry, str(source), _asked(wishes)
-            )
-        return row
-
-    async def last_listed(self, row: ConnectionRow) -> int | None:
-        """How many entries its last complete run listed; None before the first."""
-        from syncline.store.status_read import last_listed
-
-        async with self._client.database.connection() as db:
-            return await last_listed(db, row.workspace_id, row.id)
-
-    async def remove(self, name: str) -> int:
-        """Remove a connection with its documents, for good; answer how many those were."""
-        from syncline.store.contents import collect_orphans
-        from syncline.sync.sources import find_named
-
-        async with self._client.session() as (db, workspace):
-            row = await find_named(db, workspace, name)
-            removed = await remove_connection(db, workspace, row.id)
-            while await collect_orphans(db, workspace):
-                pass
-            return removed
-
-
-class Documents:
-    """A workspace's documents: `kb.documents`."""
-
-    def __init__(self, client: Syncline) -> None:
-        self._client = client
-
-    async def list(
-        self,
-        *,
-        connection: str | None = None,
-        state: str = "live",
-        tag: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> DocumentPage:
-        """A page of documents, by connection and entry; `state`: live, held, deleted or all."""
-        from syncline.sync.documents import document_page
-
-        async with self._client.session() as (db, workspace):
-            return await document_page(
-                db,
-                workspace,
-                connection=connection,
-                state=state,
-                tag=tag,
-                limit=limit,
-                offset=offset,
-            )
-
-    async def show(self, document: int) -> DocumentView:
-        """One document with its text, live or deleted. Raises `NotHere`."""
-        from syncline.sync.documents import document_view
-
-        async with self._client.session() as (db, workspace):
-            return await document_view(db, workspace, document)
-
-    async def why(self, what: str | int) -> Sequence[Standing]:
-        """Where a document's id, an entry's id, a URL or a path stands."""
-        from syncline.sync.standing import explain
-
-        async with self._client.session() as (db, workspace):
-            return await explain(db, workspace, str(what))
-
-    async def restore(self, document: int) -> DocumentView:
-        """Bring a deleted document back; later runs do not delete it again."""
-        from syncline.sync.documents import document_view, restore
-
-        async with self._client.session() as (db, workspace):
-            await restore(db, workspace, document)
-            return await document_view(db, workspace, document)
-
-
-class Deletions:
-    """What the guard holds: `kb.deletions`."""
-
-    def __init__(self, client: Syncline) -> None:
-        self._client = client
-
-    async def list(self, connection: str | None = None) -> Sequence[HeldGroup]:
-        """Everything that waits for a person's word, by connection."""
-        from syncline.sync.deletions import held_groups
-
-        async with self._client.session() as (db, workspace):
-            return await held_groups(db, workspace, connection)
-
-    async def approve(self, *what: str | int) -> Decided:
-        """Delete what is held: of these connections, or these documents."""
-        from syncline.sync.deletions import approve
-
-        async with self._client.session() as (db, workspace):
-            return await approve(db, workspace, what)
-
-    async def reject(self, *what: str | int) -> Decided:
-        """Keep what is held: of these connections, or these documents."""
-        from syncline.sync.deletions import reject
-
-        async with self._client.session() as (db, workspace):
-            return await reject(db, workspace, what)
-
-
-def _asked(wishes: Wished) -> Wishes:
-    from syncline.sync.sources import Wishes
-
-    return Wishes(**{name: value for name, value in wishes.items() if value is not None})  # type: ignore[arg-type]  # the dictionary's own types

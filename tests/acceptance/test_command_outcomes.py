@@ -158,7 +158,7 @@ def test_filters_stay_with_the_connection_until_they_are_cleared(
     report = commands.json("sync", str(folder), "--contains", "number 3")
     assert (report["created"], report["filtered"]) == (1, 4)
     report = commands.json("sync", "notes", "--option", "exclude=page4.md")
-    assert (report["unchanged"], report["filtered"]) == (1, 3)
+    assert (report["unchanged"], report["filtered"]) == (1, 4)
     (connection,) = commands.json("connections")["connections"]
     assert connection["filter"] == {"contains": ["number 3"]}
     assert connection["options"] == {"path": str(folder), "exclude": ["page4.md"]}

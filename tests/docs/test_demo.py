@@ -15,11 +15,15 @@ from tests.docs.blocks import ROOT, blocks_of
 from tests.support.data_folders import make_data_folder, remove_data_folder
 
 
-@pytest.fixture
-def temporary() -> Iterator[Path]:
-    """For TMPDIR: the demo's folder is made in it."""
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """What a first demo printed, and a second one that is also given a folder of one's own."""
+    pages = tmp_path_factory.mktemp("pages")
+    (pages / "kiln.md").write_text("# The kiln\n\nIt is fired to 1,240 degrees on Thursdays.\n")
     folder = make_data_folder()
-    yield folder
+    first = _demo(folder)
+    second = _demo(folder, DOCS=str(pages), ASK="when is the kiln fired")
+    yield first, second
     for data in folder.glob("syncline-demo-*/data"):
         remove_data_folder(data)
     shutil.rmtree(folder)
@@ -39,30 +43,29 @@ def _demo(temporary: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_demo_finds_answers_and_writes_only_what_changed(temporary: Path) -> None:
-    """It can be run again, and then goes on with what it has."""
-    first = _demo(temporary)
+def test_the_demo_finds_answers_and_writes_only_what_changed(shown: tuple[str, str]) -> None:
+    """It syncs, finds, follows a change, and finds what changed."""
+    first, _ = shown
     assert "+26 ~0 -0, unchanged 0" in first
     assert "+0 ~1 -0, unchanged 25" in first
     assert "Rotating API keys" in first
     assert "three years" in first
-    again = _demo(temporary)
-    assert "+0 ~1 -0, unchanged 25" in again
 
 
-def test_the_demo_reads_a_folder_of_ones_own(temporary: Path, tmp_path: Path) -> None:
-    """DOCS names it, ASK is the question."""
-    pages = tmp_path / "pages"
-    pages.mkdir()
-    (pages / "kiln.md").write_text("# The kiln\n\nIt is fired to 1,240 degrees on Thursdays.\n")
-    shown = _demo(temporary, DOCS=str(pages), ASK="when is the kiln fired")
-    assert "The kiln" in shown
+def test_the_demo_can_be_run_again_with_pages_of_ones_own(shown: tuple[str, str]) -> None:
+    """It goes on with what it has; DOCS names a folder, ASK is the question."""
+    _, second = shown
+    assert "+0 ~1 -0, unchanged 25" in second
+    assert "The kiln" in second
 
 
-def test_the_readme_shows_the_demo_as_it_is(temporary: Path) -> None:
+def test_the_readme_shows_the_demo_as_it_is(shown: tuple[str, str]) -> None:
     """The transcript has the commands of a real run, in their order."""
-    shown = [line for line in _demo(temporary).splitlines() if line.startswith("$ ")]
     transcript = next(
         block for block in blocks_of(ROOT / "README.md") if "syncline sync handbook" in block.text
     )
-    assert [line for line in transcript.text.splitlines() if line.startswith("$ ")] == shown
+    assert _commands(transcript.text) == _commands(shown[0])
+
+
+def _commands(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("$ ")]

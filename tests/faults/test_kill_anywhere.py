@@ -17,7 +17,7 @@ from tests.support.storm import first_state, second_state
 from tests.support.syncs import Ended, open_syncs, sync_process, sync_process_result
 from tests.support.world import World
 
-ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "240"))
+ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "120"))
 KINDS = ("scripted", "scripted-listing")
 # Reached by no run over this source, or not before the lane is open.
 _NOT_BY = {

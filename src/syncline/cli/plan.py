@@ -31,7 +31,8 @@ from syncline.cli.options import (
 from syncline.cli.running import Interruption, run
 
 if TYPE_CHECKING:
-    from syncline.client import Syncline, Wished
+    from syncline.client import Syncline
+    from syncline.parts import Wished
 
 app = typer.Typer(add_completion=False)
 

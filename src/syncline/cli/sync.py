@@ -30,7 +30,8 @@ from syncline.cli.options import (
 from syncline.cli.running import Interrupted, Interruption, run
 
 if TYPE_CHECKING:
-    from syncline.client import Syncline, Wished
+    from syncline.client import Syncline
+    from syncline.parts import Wished
     from syncline.sync.report import Report
 
 app = typer.Typer(add_completion=False)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Self
 
 from syncline.core.errors import SourceError, Unauthorized
-from syncline.core.model import Content, Entry, EntryKey, Gone, NotModified, Outcome, Validators
+from syncline.core.model import (
+    Content,
+    Entry,
+    EntryKey,
+    Fetched,
+    Gone,
+    NotModified,
+    Outcome,
+    Validators,
+)
 from syncline.core.ports import Connector
 from syncline.store.batches import Batch, Committed, commit_batch, write_items
 from syncline.store.database import Connection
@@ -29,6 +38,8 @@ _NOTES = 200
 """Results without content that are stored together."""
 _FETCHES = 16
 _MOST_CONFLICTS = 3
+_PATIENCE_SECONDS = 0.2
+"""How long a batch that is not full may wait for more."""
 
 
 class Dispatcher:
@@ -45,8 +56,10 @@ class Dispatcher:
         progress: Progress,
         on_progress: Callable[[Progress], None],
         database: Connection,
+        stop: asyncio.Event,
     ) -> None:
         self._pool = pool
+        self._stop = stop
         self._context_id = context_id
         self._context = context
         self._connector = connector
@@ -56,6 +69,7 @@ class Dispatcher:
         self._on_progress = on_progress
         self._database = database
         self._database_lock = asyncio.Lock()
+        self._stopped: asyncio.Future[object] | None = None
         self._seq = count(1)
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,6 +105,8 @@ class Dispatcher:
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:
+            if self._stopped is not None:
+                self._stopped.cancel()
             await self._pool.forget(self._context_id)
 
     def exclusive(self) -> asyncio.Lock:
@@ -106,20 +122,22 @@ class Dispatcher:
     async def not_under_way(self, keys: Sequence[EntryKey]) -> None:
         """Wait until none of these entries is under way, so that its changes keep their order."""
         for key in keys:
-            if key in self._settle:
+            while key in self._settle and not self._settle[key][0].done():
                 await self.flush()
-                await asyncio.shield(self._settle[key][0])
+                await asyncio.wait({self._settle[key][0]}, timeout=_PATIENCE_SECONDS)
 
     async def read(
         self, entry: Entry, partition: str, revision: int, validators: Validators | None
     ) -> None:
         """Have an entry fetched, prepared and stored."""
         item = WorkItem(entry, partition, revision, cost=entry.size or 0)
-        if self._local:
+        if self._stop.is_set():
+            self._leave(item)
+        elif self._local:
             await self.prepare(item)
-            return
-        await self._fetches.acquire()
-        self._spawn(self._fetch(item, validators))
+        else:
+            await self._fetches.acquire()
+            self._spawn(self._fetch(item, validators))
 
     async def read_alone(self, item: WorkItem) -> None:
         """Have an entry read whose canonical link leads nowhere: it has a document of its own."""
@@ -173,7 +191,8 @@ class Dispatcher:
         while True:
             await self.flush()
             if self._tasks:
-                await asyncio.wait(self._tasks)
+                # Not until all are done: a slow fetch must not keep the others' batch waiting.
+                await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
             elif not (self._notes or self._batch or self._lines):
                 # What came in while the flush was writing has been sent as well.
                 return
@@ -184,13 +203,17 @@ class Dispatcher:
         entry = item.entry
         try:
             try:
-                fetched = await self._connector.fetch(entry.locator, validators)
+                fetched = await self._unless_stopped(
+                    self._connector.fetch(entry.locator, validators)
+                )
             except Unauthorized:
                 raise  # every other request would fail the same way
             except SourceError as error:
                 await self.note(entry, item.partition, item.revision, as_broken(error))
                 return
             match fetched:
+                case None:
+                    self._leave(item)
                 case Content():
                     cost = len(fetched.data)
                     await self.prepare(replace(item, content=fetched, cost=cost))
@@ -202,6 +225,26 @@ class Dispatcher:
                     await self.note(entry, item.partition, item.revision, verdict)
         finally:
             self._fetches.release()
+
+    async def _unless_stopped(self, fetch: Coroutine[None, None, Fetched]) -> Fetched | None:
+        """What was fetched, or None if the run was stopped before: a slow source does not hold
+        up whoever wants to end."""
+        fetching = asyncio.ensure_future(fetch)
+        if self._stopped is None:
+            self._stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({fetching, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return fetching.result() if fetching.done() else None
+        finally:
+            fetching.cancel()
+
+    def _leave(self, item: WorkItem) -> None:
+        """The run is being ended: the entry is left to the next one, as if it was not listed."""
+        future, _ = self._settle.pop(item.entry.key)
+        if not future.done():
+            future.set_result(None)
+        self.report.tally["listed"] -= 1
+        self.progress.listed -= 1
 
     # --- batches -----------------------------------------------------------------------------
 

@@ -286,6 +286,8 @@ async def _pages(
             try:
                 page = [await asyncio.wait_for(queue.get(), _IDLE_SECONDS)]
             except TimeoutError:
+                if stop.is_set():
+                    return
                 await when_idle()
                 continue
             while len(page) < _PAGE and not queue.empty():

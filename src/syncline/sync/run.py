@@ -160,6 +160,7 @@ async def execute(
             progress,
             request.on_progress,
             db,
+            request.stop,
         )
         async with dispatcher:
             intake = Intake(dispatcher, db, run, rules, request.stop)

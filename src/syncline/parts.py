@@ -1,0 +1,176 @@
+"""The parts of the Python API: `kb.connections`, `kb.documents`, `kb.deletions`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from syncline.core.model import Json
+from syncline.store.connections import ConnectionRow, list_connections, remove_connection
+
+if TYPE_CHECKING:
+    from syncline.client import Syncline
+    from syncline.sync.deletions import Decided, HeldGroup
+    from syncline.sync.documents import DocumentPage, DocumentView
+    from syncline.sync.sources import Wishes
+    from syncline.sync.standing import Standing
+
+__all__ = ["Connections", "Deletions", "Documents", "Wished", "asked"]
+
+
+class Wished(TypedDict, total=False):
+    """What may be wanted of a connection; what is not given stays as it is."""
+
+    name: str | None
+    """Its name; of the connections to one source it says which, or makes another."""
+    filter: Mapping[str, Json] | None
+    """Fields of `syncline.pipeline.filter.Filter`; each replaces the connection's own."""
+    clear_filter: bool | None
+    """Forget the connection's filter first."""
+    options: Mapping[str, Json] | None
+    """The connector's options, in text or as they are."""
+    keep_deleted: bool | None
+    guard_fraction: float | None
+    guard_minimum: int | None
+    recheck_seconds: int | None
+
+
+class Connections:
+    """A workspace's connections: `kb.connections`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(self) -> list[ConnectionRow]:
+        """All of them, by name."""
+        async with self._client.session() as (db, workspace):
+            return await list_connections(db, workspace)
+
+    async def find(self, name: str) -> ConnectionRow:
+        """The one of this name, source or id. Raises `NotHere`."""
+        from syncline.sync.sources import find_named
+
+        async with self._client.session() as (db, workspace):
+            return await find_named(db, workspace, name)
+
+    async def add(
+        self,
+        source: str | os.PathLike[str],
+        **wishes: Unpack[Wished],
+    ) -> ConnectionRow:
+        """The connection to a source, made if it is not there, changed in what is given."""
+        from syncline.sync.sources import connect_source
+
+        registry = self._client.load_tools().opener.registry
+        async with self._client.database.connection() as db:
+            row, _ = await connect_source(
+                db, self._client.workspace, registry, str(source), asked(wishes)
+            )
+        return row
+
+    async def last_listed(self, row: ConnectionRow) -> int | None:
+        """How many entries its last complete run listed; None before the first."""
+        from syncline.store.status_read import last_listed
+
+        async with self._client.database.connection() as db:
+            return await last_listed(db, row.workspace_id, row.id)
+
+    async def remove(self, name: str) -> int:
+        """Remove a connection with its documents, for good; answer how many those were."""
+        from syncline.store.contents import collect_orphans
+        from syncline.sync.sources import find_named
+
+        async with self._client.session() as (db, workspace):
+            row = await find_named(db, workspace, name)
+            removed = await remove_connection(db, workspace, row.id)
+            while await collect_orphans(db, workspace):
+                pass
+            return removed
+
+
+class Documents:
+    """A workspace's documents: `kb.documents`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(
+        self,
+        *,
+        connection: str | None = None,
+        state: str = "live",
+        tag: str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> DocumentPage:
+        """A page of documents, by connection and entry; `state`: live, held, deleted or all."""
+        from syncline.sync.documents import document_page
+
+        async with self._client.session() as (db, workspace):
+            return await document_page(
+                db,
+                workspace,
+                connection=connection,
+                state=state,
+                tag=tag,
+                limit=limit,
+                offset=offset,
+            )
+
+    async def show(self, document: int) -> DocumentView:
+        """One document with its text, live or deleted. Raises `NotHere`."""
+        from syncline.sync.documents import document_view
+
+        async with self._client.session() as (db, workspace):
+            return await document_view(db, workspace, document)
+
+    async def why(self, what: str | int) -> Sequence[Standing]:
+        """Where a document's id, an entry's id, a URL or a path stands."""
+        from syncline.sync.standing import explain
+
+        async with self._client.session() as (db, workspace):
+            return await explain(db, workspace, str(what))
+
+    async def restore(self, document: int) -> DocumentView:
+        """Bring a deleted document back; later runs do not delete it again."""
+        from syncline.sync.documents import document_view, restore
+
+        async with self._client.session() as (db, workspace):
+            await restore(db, workspace, document)
+            return await document_view(db, workspace, document)
+
+
+class Deletions:
+    """What the guard holds: `kb.deletions`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(self, connection: str | None = None) -> Sequence[HeldGroup]:
+        """Everything that waits for a person's word, by connection."""
+        from syncline.sync.deletions import held_groups
+
+        async with self._client.session() as (db, workspace):
+            return await held_groups(db, workspace, connection)
+
+    async def approve(self, *what: str | int) -> Decided:
+        """Delete what is held: of these connections, or these documents."""
+        from syncline.sync.deletions import approve
+
+        async with self._client.session() as (db, workspace):
+            return await approve(db, workspace, what)
+
+    async def reject(self, *what: str | int) -> Decided:
+        """Keep what is held: of these connections, or these documents."""
+        from syncline.sync.deletions import reject
+
+        async with self._client.session() as (db, workspace):
+            return await reject(db, workspace, what)
+
+
+def asked(wishes: Wished) -> Wishes:
+    """What was given of it."""
+    from syncline.sync.sources import Wishes
+
+    return Wishes(**{name: value for name, value in wishes.items() if value is not None})  # type: ignore[arg-type]  # the dictionary's own types
