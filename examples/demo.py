@@ -37,7 +37,12 @@ def main() -> int:
     )
 
     heading("1. Sync a folder")
-    shell.run("sync", "handbook")
+    if not shell.has_data:
+        shell.run("sync", "handbook")
+    elif not shell.try_to("sync", "handbook"):
+        say("What an earlier demo left does not serve any more. It is removed; once more:")
+        shell.forget()
+        shell.run("sync", "handbook")
 
     heading("2. Ask it something")
     for question in BEFORE:
@@ -107,16 +112,37 @@ class Shell:
         }
         self.environment.pop("DATABASE_URL", None)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether an earlier demo has left its data folder."""
+        return (self.home / "data").exists()
+
+    def forget(self) -> None:
+        """Remove the data folder."""
+        self._call("down", "--force")
+        shutil.rmtree(self.home / "data")
+
     def run(self, *arguments: str) -> None:
+        """Run a command; the demo ends if that fails."""
+        status = self._show(*arguments)
+        if status:
+            print(f"\nThe demo stops here: exit code {status}.", file=sys.stderr)
+            print(f"Its folder is {self.home}; remove it to start anew.", file=sys.stderr)
+            sys.exit(status)
+
+    def try_to(self, *arguments: str) -> bool:
+        """Run a command, and tell whether that went well."""
+        return self._show(*arguments) == 0
+
+    def _show(self, *arguments: str) -> int:
         shown = " ".join(f'"{each}"' if " " in each else each for each in arguments)
         print(f"\n{bold(f'$ syncline {shown}')}", flush=True)
-        ended = subprocess.run(
+        return self._call(*arguments)
+
+    def _call(self, *arguments: str) -> int:
+        return subprocess.run(
             [self.program, *arguments], cwd=self.home, env=self.environment, check=False
-        )
-        if ended.returncode:
-            print(f"\nThe demo stops here: exit code {ended.returncode}.", file=sys.stderr)
-            print(f"Its folder is {self.home}; remove it to start anew.", file=sys.stderr)
-            sys.exit(ended.returncode)
+        ).returncode
 
 
 def farewell(home: Path, shell: Shell, *, seconds: float, own: bool) -> None:

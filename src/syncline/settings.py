@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -23,7 +22,6 @@ _VARIABLES = {
     "workers": "SYNCLINE_WORKERS",
     "worker_memory_mb": "SYNCLINE_WORKER_MEMORY_MB",
     "batch_seconds": "SYNCLINE_BATCH_SECONDS",
-    "log_level": "SYNCLINE_LOG_LEVEL",
     "embedder": "SYNCLINE_EMBEDDER",
 }
 
@@ -40,17 +38,19 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str | None = Field(
-        None, description="DATABASE_URL: a PostgreSQL 16+ with pgvector; unset, the bundled one"
+        default=None,
+        description="DATABASE_URL: a PostgreSQL 16+ with pgvector; unset, the bundled one",
     )
     data_dir: Path = Field(
         default_factory=_default_data_dir,
         description="SYNCLINE_DATA_DIR: where the bundled database and the logs live",
     )
     postgres_version: Literal["16", "18"] = Field(
-        "18", description="SYNCLINE_POSTGRES: of a new bundled database (an old one keeps its own)"
+        default="18",
+        description="SYNCLINE_POSTGRES: of a new bundled database (an old one keeps its own)",
     )
     database_user: str = Field(
-        "nobody",
+        default="nobody",
         description="SYNCLINE_DB_USER: as root, the user that the bundled database runs as",
     )
     workers: int = Field(
@@ -60,16 +60,13 @@ class Settings(BaseModel):
         description="SYNCLINE_WORKERS: processes that prepare and store batches",
     )
     worker_memory_mb: int = Field(
-        2048, ge=256, description="SYNCLINE_WORKER_MEMORY_MB: what one of them may use"
+        default=2048, ge=256, description="SYNCLINE_WORKER_MEMORY_MB: what one of them may use"
     )
     batch_seconds: float = Field(
-        120, gt=0, description="SYNCLINE_BATCH_SECONDS: how long one batch may take"
+        default=120, gt=0, description="SYNCLINE_BATCH_SECONDS: how long one batch may take"
     )
     embedder: str = Field(
-        "wordllama", description="SYNCLINE_EMBEDDER: which model makes the vectors"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="SYNCLINE_LOG_LEVEL"
+        default="wordllama", description="SYNCLINE_EMBEDDER: which model makes the vectors"
     )
 
     @classmethod
@@ -96,8 +93,3 @@ class Settings(BaseModel):
         """The variables that give these settings to another process."""
         values = self.model_dump(mode="json", exclude_none=True)
         return {_VARIABLES[name]: str(value) for name, value in values.items()}
-
-    @property
-    def scratch_dir(self) -> Path:
-        """For files that need not outlive the process."""
-        return Path(tempfile.gettempdir())

@@ -90,13 +90,12 @@ def test_progress_is_shown_on_a_terminal_alone(commands: Commands, folder: Path)
         seen += os.read(ours, 65536)
     assert b" listed, " in seen
     process.send_signal(signal.SIGINT)
-    while b"Stopped." not in seen:
+    while b"goes on from there.\r\n" not in seen:
         seen += os.read(ours, 65536)
+    finished = commands.wait(process)
     os.close(ours)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    process.stdout.close()
-    assert process.wait(60) == 130
+    assert finished.status == 130
+    output = finished.output
     assert output.startswith("many: +")
     assert "\x1b" not in output, "the result is not for the terminal"
 

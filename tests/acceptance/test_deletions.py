@@ -236,8 +236,6 @@ async def test_a_deleted_entry_that_returns_gets_its_document_back(
 
 
 async def _ids(syncs: Syncs) -> list[tuple[str, int]]:
-    from tests.support.looking import query
-
     rows = await query(
         syncs,
         "SELECT entry_id, id FROM documents WHERE workspace_id = %s AND state = 'live' ORDER BY 1",

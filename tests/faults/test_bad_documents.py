@@ -23,9 +23,7 @@ async def test_what_kills_every_worker_is_given_up(
     """A batch whose worker dies is sent again, then entry by entry; who kills its worker alone,
     twice, has failed, with the reason. The run ends."""
     world = _world(tmp_path / "world.json", 3)
-    process = sync_process(
-        server_settings, workspace_name, world, failpoints="batch.prepared=kill"
-    )
+    process = sync_process(server_settings, workspace_name, world, failpoints="batch.prepared=kill")
     ended = await asyncio.to_thread(sync_process_result, process)
     assert ended.report is not None, ended.errors
     assert (ended.report["failed"], ended.report["exit_code"]) == (3, 3)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from syncline.store.embedded.binaries import installed_binaries
@@ -23,7 +24,7 @@ def external_server(version: str) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="syncline-external-"))
     binaries = installed_binaries(version)
     user = unprivileged_user()
-    identity: dict[str, int] = {}
+    identity: dict[str, Any] = {}
     if os.geteuid() == 0:
         os.chown(folder, user, user)
         identity = {"user": user, "group": user}
@@ -35,7 +36,7 @@ def external_server(version: str) -> Iterator[str]:
             cwd=folder,
             stdout=subprocess.DEVNULL,
             extra_groups=[],
-            **identity,  # type: ignore[arg-type]
+            **identity,
         )
 
     cluster = str(folder / "cluster")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from syncline.core.errors import SourceError, Unauthorized
 from syncline.core.model import (
@@ -69,7 +69,7 @@ class Dispatcher:
         self._on_progress = on_progress
         self._database = database
         self._database_lock = asyncio.Lock()
-        self._stopped: asyncio.Future[object] | None = None
+        self._stopped: asyncio.Task[Any] | None = None
         self._seq = count(1)
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -229,12 +229,13 @@ class Dispatcher:
     async def _unless_stopped(self, fetch: Coroutine[None, None, Fetched]) -> Fetched | None:
         """What was fetched, or None if the run was stopped before: a slow source does not hold
         up whoever wants to end."""
-        fetching = asyncio.ensure_future(fetch)
+        fetching: asyncio.Task[Any] = asyncio.create_task(fetch)
         if self._stopped is None:
-            self._stopped = asyncio.ensure_future(self._stop.wait())
+            self._stopped = asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({fetching, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
-            return fetching.result() if fetching.done() else None
+            answer: Fetched | None = fetching.result() if fetching.done() else None
+            return answer
         finally:
             fetching.cancel()
 

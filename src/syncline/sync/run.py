@@ -170,6 +170,7 @@ async def execute(
                 # So is what another pipeline has read: a feed names no entry for that.
                 if not await pipeline_is(db, run, rules.window_fingerprint):
                     await intake.reread()
+            say("reading the listing")
             # 3. Read what each partition lists; unchanged entries end here.
             for partition in partitions:
                 cursor = None if request.mode is Mode.FULL else cursors.get(partition.id)
