@@ -13,6 +13,7 @@ from syncline.store.runs import RunRef, hold
 
 __all__ = [
     "Known",
+    "aliases_of",
     "failing",
     "look_up",
     "note_pipeline",
@@ -92,6 +93,18 @@ async def failing(db: Connection, run: RunRef, *, most: int) -> dict[EntryKey, K
         " WHERE m.workspace_id = %s AND m.connection_id = %s AND m.failures > 0"
         " AND m.failures < %s",
         (run.workspace_id, run.connection_id, most),
+    )
+
+
+async def aliases_of(
+    db: Connection, run: RunRef, targets: Sequence[EntryKey]
+) -> dict[EntryKey, Known]:
+    """The entries that are aliases of these."""
+    return await _known(
+        db,
+        " WHERE m.workspace_id = %s AND m.connection_id = %s AND m.state = 'alias'"
+        " AND m.alias_key = ANY(%s)",
+        (run.workspace_id, run.connection_id, list(targets)),
     )
 
 

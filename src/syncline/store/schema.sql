@@ -127,6 +127,8 @@ CREATE TABLE manifest (
     FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
 ) WITH (fillfactor = 85);
 CREATE INDEX manifest_failing ON manifest (workspace_id, connection_id) WHERE failures > 0;
+CREATE INDEX manifest_aliases ON manifest (workspace_id, connection_id, alias_key)
+    WHERE alias_key IS NOT NULL;
 CREATE INDEX manifest_gone ON manifest (workspace_id, connection_id, gone) WHERE gone IS NOT NULL;
 
 -- What came from a source that is dear to ask again, compressed with zlib.

@@ -22,7 +22,7 @@ from syncline.store.gone import (
     mark_unlisted,
     pending,
 )
-from syncline.store.manifest import Known, look_up, note_seen, note_unlisted, unlisted
+from syncline.store.manifest import Known, aliases_of, look_up, note_seen, note_unlisted, unlisted
 from syncline.store.results import Item, Same
 from syncline.store.runs import RunRef, last_completed
 from syncline.sync.dispatch import Dispatcher
@@ -87,6 +87,7 @@ async def finish(
         after: RunId = await last_completed(db, run)
         created = await created_since(db, run, after, sorted({c.content_id for c in gone}))
         verdicts = judge(row, gone, created, await live_documents(db, run))
+        await _free_aliases(db, run, dispatcher, verdicts.delete)
         await apply_gone(
             db,
             run,
@@ -99,6 +100,27 @@ async def finish(
         _count(report, verdicts)
     while await collect_orphans(db, run.workspace_id):
         pass
+
+
+async def _free_aliases(
+    db: Connection, run: RunRef, dispatcher: Dispatcher, delete: Sequence[Candidate]
+) -> None:
+    """Before a document goes: who shared it gets one of its own, so that nothing is missing."""
+    sharing = await aliases_of(db, run, [c.entry_key for c in delete])
+    going = {c.entry_key for c in delete}
+    left = [known for key, known in sorted(sharing.items()) if key not in going and not known.gone]
+    if not left:
+        return
+    listed = await note_seen(db, run, [known.entry_key for known in left])
+    for known in left:
+        if known.entry_key in listed:
+            dispatcher.report.tally["alias"] -= 1  # it is counted anew
+        else:
+            dispatcher.report.tally["listed"] += 1
+        dispatcher.begin(known.entry_key, lambda: None)
+        entry = Entry(known.entry_id, known.version, known.locator)
+        await dispatcher.read_alone(WorkItem(entry, known.partition, known.revision))
+    await dispatcher.drain()
 
 
 def _count(report: Report, verdicts: Verdicts) -> None:
