@@ -15,6 +15,8 @@ from pathlib import Path
 
 from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
+from syncline.store.embedded.holder import Holder
+from tests.support.waiting import wait_until
 
 __all__ = ["make_data_folder", "remove_data_folder", "settings_for", "unprivileged_user"]
 
@@ -35,6 +37,9 @@ def make_data_folder(*, like: Path | None = None) -> Path:
 
 def remove_data_folder(folder: Path) -> None:
     """Stop whatever runs in it, and remove it."""
+    holder = Holder(settings_for(folder))
+    holder.ask_to_end()
+    wait_until(lambda: holder.pid() is None)
     server = EmbeddedServer(settings_for(folder), wait_seconds=20)
     asyncio.run(server.stop(force=True))
     shutil.rmtree(folder)

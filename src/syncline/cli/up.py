@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Annotated
@@ -21,6 +22,7 @@ from syncline.store.embedded.holder import Holder
 
 app = typer.Typer(add_completion=False)
 _READY = b"ready"
+_LOOK_SECONDS = 5.0
 _READY_SECONDS = 60
 
 
@@ -70,7 +72,9 @@ async def _hold(settings: Settings, interruption: Interruption, ready_fd: int | 
         if ready_fd is not None:
             os.write(ready_fd, _READY)
             os.close(ready_fd)
-        await interruption.stop.wait()
+        while not (interruption.stop.is_set() or holder.lost):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(interruption.stop.wait(), _LOOK_SECONDS)
     finally:
         holder.release()
     note("Down.")

@@ -36,6 +36,11 @@ class Holder:
         """Be the holder no longer."""
         self._lock.close()
 
+    @property
+    def lost(self) -> bool:
+        """Whether the data folder was removed beneath us: there is nothing left to hold."""
+        return not self._lock.path.exists()
+
     def pid(self) -> int | None:
         """The holder's process; None where there is none."""
         if self._lock.is_free():
