@@ -11,7 +11,8 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 # What `make test` hands to pytest besides its own options: make test ARGS="-k sitemap".
 ARGS ?=
 # Test processes: one a core, up to eight, each with a database of its own. Files stay together,
-# because their expensive fixtures belong to the file.
+# because their expensive fixtures belong to the file; in the order of folders, because the long
+# ones come first then, and the small ones of tests/unit even out the end.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 JOBS ?= $(shell [ $(CORES) -gt 8 ] && echo 8 || echo $(CORES))
 
@@ -27,7 +28,7 @@ demo: $(VENV)/.runtime ## Sync the example handbook and search it; DOCS=folder a
 .PHONY: test
 test: $(VENV)/.development ## Run all tests; ARGS="-k sitemap" selects some
 	@sh tests/setup-servers.sh
-	@$(PYTHON) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.development ## Check style, types and the direction of imports

@@ -78,6 +78,7 @@ async def put_rows(
             " %(principals)s::text[], 1, 1 FROM made",
             values,
         )
+    await db.execute("SELECT refresh_statistics()")  # as a sync that writes so much does
 
 
 async def put_embeddings(db: Connection, to: Filled, model: str) -> None:
@@ -92,6 +93,7 @@ async def put_embeddings(db: Connection, to: Filled, model: str) -> None:
         " FROM chunks c, models m WHERE c.workspace_id = %s AND m.name = %s",
         (to.workspace, model),
     )
+    await db.execute("SELECT refresh_statistics()")
 
 
 async def analyse(settings: Settings) -> None:
