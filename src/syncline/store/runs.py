@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -29,6 +30,7 @@ __all__ = [
     "find_run",
     "hold",
     "last_completed",
+    "let_go",
     "list_runs",
     "open_run",
     "renew",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 LEASE_SECONDS = 300
+_MOMENT = "500ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,7 @@ async def open_run(
     """
     lane = mode.lane
     key = _lock_key(workspace, connection, lane)
-    found = await db.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,))
-    row = await found.fetchone()
-    alone = bool(row and row[0])
+    alone = await _lock(db, key)
     holder = await _running(db, workspace, connection, lane)
     if holder is not None:
         lapsed = holder[3]
@@ -127,6 +128,24 @@ async def open_run(
     run = RunRef(workspace, connection, RunId(made[0]), made[1])
     await db.execute("SELECT set_config('application_name', %s, false)", (session_name(run),))
     return run
+
+
+async def _lock(db: Connection, key: str) -> bool:
+    """Take the lane's lock. Waits a moment: the server may not yet have noticed that the session
+    of a process that has just been killed is gone."""
+    try:
+        async with db.transaction():
+            await db.execute(f"SET LOCAL lock_timeout = '{_MOMENT}'")
+            await db.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+async def let_go(db: Connection) -> None:
+    """Give the lane's lock back, so that the next run need not wait for the session's end."""
+    if not db.closed and not db.broken:
+        await db.execute("SELECT pg_advisory_unlock_all()")
 
 
 async def _running(

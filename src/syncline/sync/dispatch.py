@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
@@ -398,11 +398,12 @@ class Dispatcher:
                 future.set_result(None)
             settle()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        async def run() -> None:
-            await work
-
-        task = self._group.create_task(run())
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            task = self._group.create_task(work)
+        except RuntimeError:  # the group is ending because something else failed
+            work.close()
+            raise
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -37,7 +37,7 @@ from syncline.store.database import Connection, Database
 from syncline.store.explain import explain
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
-from syncline.store.runs import RunRef, close_run, open_run, renew, session_name
+from syncline.store.runs import RunRef, close_run, let_go, open_run, renew, session_name
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.finish import finish, would_finish
@@ -251,6 +251,7 @@ async def _taken_lane(
                 if request.stop.is_set():
                     raise
         yield session, run
+        await let_go(session)
     finally:
         await session.close()
 

@@ -33,6 +33,7 @@ _LARGEST_LOG = 1 << 20
 _ORPHANS_GRACE = 0.3
 _ORPHANS_QUIT = 1.0
 _FORCED_AFTER = 10.0
+_ENDED_AFTER = 15.0
 # A port that was free may be somebody's by the time the server asks for it.
 _MOST_PORTS_TRIED = 3
 _PORT_TAKEN = "could not create any TCP/IP sockets"
@@ -118,7 +119,8 @@ class Lifecycle:
     async def stop(self, *, by_force: bool = False) -> None:
         """Stop the server, cutting off who is connected, and wait until all of it has ended.
 
-        `by_force` makes it end after a while even without a checkpoint.
+        A server that does not end by itself (on a full disk it cannot) is ended without a
+        checkpoint, which its next start makes up for; `by_force` does so sooner.
         Raises `DatabaseUnavailable` when it has not ended at the deadline.
         """
         began = time.monotonic()
@@ -127,7 +129,8 @@ class Lifecycle:
             if observed.pid is None:
                 self._end_orphans()
             else:
-                patient = not by_force or time.monotonic() - began < _FORCED_AFTER
+                patience = _FORCED_AFTER if by_force else _ENDED_AFTER
+                patient = time.monotonic() - began < patience
                 wanted = signal.SIGINT if patient or sys.platform == "win32" else signal.SIGQUIT
                 if wanted is not told:
                     await self._tell(observed.pid, wanted)
@@ -309,8 +312,12 @@ class Lifecycle:
 
     async def _pause(self, doing: str) -> None:
         if time.monotonic() > self._deadline:
+            said = log_tail(self._folder.log, 0)
+            what = f"The database did not {doing} in time"
+            if "No space left on device" in said:
+                raise failure(what, said, log=self._folder.log, data=self._folder.path)
             raise DatabaseUnavailable(
-                f"The database did not {doing} in time ({self._folder.log})",
+                f"{what} ({self._folder.log})",
                 hint=f"See {self._folder.log}, and whether the machine is overloaded or another "
                 "container runs a database in the same folder.",
             )
