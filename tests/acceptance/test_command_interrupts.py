@@ -11,7 +11,9 @@ import pytest
 
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE
 from syncline.settings import Settings
+from syncline.store.embedded import EmbeddedServer
 from tests.support.commands import Commands
+from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
 from tests.support.waiting import wait_until
 
 _PAGES = 400
@@ -118,3 +120,50 @@ def test_a_second_sync_of_a_connection_is_refused_and_told_by_whom(
     assert commands.json("sync", "many", "--force")["created"] == _PAGES
     hanging.kill()
     assert commands.wait(hanging).status == -signal.SIGKILL
+
+
+def test_a_killed_sync_is_not_said_to_be_running(
+    commands: Commands, folder: Path, tmp_path: Path
+) -> None:
+    """While it lives it is; after kill -9 it counts as interrupted at once."""
+    reached = tmp_path / "reached"
+    process = commands.start(
+        "sync",
+        str(folder),
+        environment={ENVIRONMENT_VARIABLE: f"run.opened=touch:{reached};listing.noted=pause"},
+    )
+    wait_until(reached.exists, seconds=60)
+    (connection,) = commands.json("status")["connections"]
+    assert connection["last_run"]["state"] == "running"
+    process.kill()
+    commands.wait(process)
+
+    def seen() -> str:
+        return str(commands.json("status")["connections"][0]["last_run"]["state"])
+
+    wait_until(lambda: seen() == "interrupted", seconds=60)
+    run = connection["last_run"]["id"]
+    assert [each["state"] for each in commands.json("runs")["runs"]] == ["interrupted"]
+    assert commands.json("runs", str(run))["state"] == "interrupted"
+    assert commands.json("sync", "many")["created"] == _PAGES
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_interrupting_a_first_start_leaves_nothing_behind(
+    commands: Commands, folder: Path, signals: int
+) -> None:
+    """Ctrl-C while the database is being made: no process stays, and the next command makes it."""
+    data = make_data_folder()
+    try:
+        process = commands.start("sync", str(folder), "--data-dir", str(data))
+        wait_until(lambda: bool(list(data.glob("postgres*"))), seconds=60)
+        for _ in range(signals):
+            process.send_signal(signal.SIGINT)
+        finished = commands.wait(process)
+        assert (finished.status, finished.output) == (130, "")
+        assert finished.errors == "Interrupted.\n"
+        server = EmbeddedServer(settings_for(data))
+        wait_until(lambda: server.info().pid is None, seconds=60)
+        assert commands.json("sync", str(folder), "--data-dir", str(data))["created"] == _PAGES
+    finally:
+        remove_data_folder(data)

@@ -254,19 +254,82 @@ def test_version_and_help_need_no_database(handbook: tuple[Commands, Path]) -> N
     assert "--updated-since" in commands.ok("sync", "--help")
 
 
+def _complete(commands: Commands, words: str, **environment: str) -> list[str]:
+    """What bash, asking as its completion script does, offers for the last word."""
+    asked = {
+        "_SYNCLINE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+        **environment,
+    }
+    finished = commands.run(environment=asked)
+    assert (finished.status, finished.errors) == (0, "")
+    return finished.output.split()
+
+
 def test_completion_knows_commands_and_options(handbook: tuple[Commands, Path]) -> None:
-    """As a shell asks for it, without a database."""
+    """As a shell asks for it, without a database; and makes none."""
     commands, _ = handbook
+    nowhere = {"SYNCLINE_DATA_DIR": "/nonexistent"}
+    assert _complete(commands, "syncline st", **nowhere) == ["status"]
+    assert _complete(commands, "syncline sync --updated", **nowhere) == [
+        "--updated-since",
+        "--updated-before",
+    ]
+    assert "restore" in _complete(commands, "syncline documents ", **nowhere)
+    assert _complete(commands, "syncline sync ", **nowhere) == []
 
-    def complete(words: str, place: int) -> list[str]:
-        asked = {
-            "_SYNCLINE_COMPLETE": "complete_bash",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(place),
-            "SYNCLINE_DATA_DIR": "/nonexistent",
-        }
-        return commands.run(environment=asked).output.split()
 
-    assert complete("syncline st", 1) == ["status"]
-    assert complete("syncline sync --updated", 2) == ["--updated-since", "--updated-before"]
-    assert "restore" in complete("syncline documents ", 2)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "syncline sync ha",
+        "syncline plan ",
+        "syncline search question --connection ",
+        "syncline runs -c ha",
+        "syncline documents list --connection ",
+        "syncline deletions approve ",
+        "syncline connections remove h",
+    ],
+)
+def test_completion_offers_the_connections_there_are(
+    handbook: tuple[Commands, Path], words: str
+) -> None:
+    """Wherever one is asked for; what looks like a path is left to the shell."""
+    commands, _ = handbook
+    assert _complete(commands, words) == ["handbook"]
+
+
+def test_completion_leaves_paths_to_the_shell(handbook: tuple[Commands, Path]) -> None:
+    """Nothing is offered where no connection begins like what was typed."""
+    commands, _ = handbook
+    assert _complete(commands, "syncline sync ./ha") == []
+    assert _complete(commands, "syncline sync elsewhere") == []
+
+
+def test_the_guard_and_the_recheck_are_set_with_the_connection(
+    handbook: tuple[Commands, Path], tmp_path: Path
+) -> None:
+    """They stay with it; what is not given stays as it is."""
+    commands, _ = handbook
+    (tmp_path / "guarded").mkdir()
+    for n in range(4):
+        (tmp_path / "guarded" / f"page{n}.md").write_text(f"# Page {n}\n\nits own text {n}")
+    source = str(tmp_path / "guarded")
+    commands.ok("sync", source, "--guard-fraction", "0.1", "--guard-minimum", "1")
+    commands.ok("sync", source, "--recheck", "2h")
+    (row,) = [
+        each for each in commands.json("connections")["connections"] if each["name"] == "guarded"
+    ]
+    assert row["guard_fraction"] == pytest.approx(0.1)
+    assert (row["guard_minimum"], row["recheck_seconds"]) == (1, 7200)
+    (tmp_path / "guarded" / "page0.md").unlink()
+    report = commands.json("sync", source, "--guard-fraction", "0.5", status=0)
+    assert (report["deleted"], report["held"]) == (1, 0)
+    (tmp_path / "guarded" / "page1.md").unlink()
+    report = commands.json("sync", source, "--guard-fraction", "0.1", status=4)
+    assert (report["deleted"], report["held"]) == (0, 1)
+    refused = commands.run("sync", source, "--recheck", "soon")
+    assert refused.status == 2
+    assert "--recheck soon: not a time" in refused.errors
+    commands.ok("connections", "remove", "guarded", "--yes")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -188,3 +190,35 @@ async def test_a_full_run_reads_everything_and_changes_nothing(
     await syncs.run()
     report = await syncs.run(Mode.FULL)
     assert report.counts["unchanged_by_content"] == 10
+
+
+async def test_a_file_that_changes_while_it_is_read_fails_alone_and_is_read_when_it_rests(
+    syncs: Syncs, folder: Folder
+) -> None:
+    """No half of it is stored; its neighbours are; the next run reads what it has become."""
+    folder.write("log.md", "# The log\n" + "\n" * 20_000_000)
+    log = folder.path / "log.md"
+    rests = threading.Event()
+
+    def keep_writing() -> None:
+        for moment in count(1_700_000_000_000_000_000):
+            os.utime(log, ns=(moment, moment))
+            if rests.is_set():
+                return
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        report = await syncs.run()
+    finally:
+        rests.set()
+        writer.join()
+    assert (report.counts["created"], report.counts["failed"], report.exit_code) == (10, 1, 3)
+    failed = await items(syncs, report.run, "failed")
+    assert list(failed) == ["log.md"]
+    assert "changes while it is being read" in failed["log.md"]
+    assert "log.md" not in await documents(syncs)
+    log.write_text("# The log\n\nit is complete\n")
+    again = await syncs.run()
+    assert (again.counts["created"], again.counts["unchanged"], again.exit_code) == (1, 10, 0)
+    assert "log.md" in await documents(syncs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syncline.cli.completion import connection_names
 from syncline.cli.lazy import ListByDefault
 from syncline.cli.options import AsJson, DataDir, Workspace
 from syncline.cli.running import Interruption, run
@@ -57,7 +58,12 @@ def list_connections(
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="The connection's name, source or id.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The connection's name, source or id.", autocompletion=connection_names
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
     workspace: Workspace = "default",

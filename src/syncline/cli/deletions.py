@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syncline.cli.completion import connection_names
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import AsJson, DataDir, Workspace
+from syncline.cli.options import AsJson, DataDir, OneConnection, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import bold, dim, local_time, note, print_json, say, shown
 
@@ -24,16 +25,16 @@ app = typer.Typer(
 What = Annotated[
     list[str],
     typer.Argument(
-        metavar="CONNECTION|ID...", help="All of a connection's, or some documents by their ids."
+        metavar="CONNECTION|ID...",
+        help="All of a connection's, or some documents by their ids.",
+        autocompletion=connection_names,
     ),
 ]
 
 
 @app.command("list")
 def list_held(
-    connection: Annotated[
-        str | None, typer.Option("--connection", "-c", help="Only this connection's.")
-    ] = None,
+    connection: OneConnection = None,
     limit: Annotated[int, typer.Option(min=1, help="How many documents to show of each.")] = 20,
     as_json: AsJson = False,
     workspace: Workspace = "default",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import AsJson, DataDir, Workspace
+from syncline.cli.options import AsJson, DataDir, OneConnection, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import (
     bold,
@@ -40,9 +40,7 @@ DocumentId = Annotated[int, typer.Argument(metavar="ID", help="The document's nu
 
 @app.command("list")
 def list_documents(
-    connection: Annotated[
-        str | None, typer.Option("--connection", "-c", help="Only this connection's.")
-    ] = None,
+    connection: OneConnection = None,
     state: Annotated[str, typer.Option(help="live, held, deleted or all.")] = "live",
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 50,

@@ -34,7 +34,7 @@ def down(
     async def work(interruption: Interruption) -> int:
         server = EmbeddedServer(settings)
         running = server.info().running
-        held = await _end_holder(settings)
+        held = await _end_holder(settings, server)
         if await server.stop(force=force):
             say("Down." if running or held else "It was not running.")
             return 0
@@ -47,13 +47,15 @@ def down(
     return run_alone(work)
 
 
-async def _end_holder(settings: Settings) -> bool:
-    """Ask `syncline up` to end, and wait for it."""
-    holder = Holder(settings)
-    if holder.ask_to_end() is None:
+async def _end_holder(settings: Settings, server: EmbeddedServer) -> bool:
+    """Ask `syncline up` to end, and wait until it has let go of the database as well."""
+    pid = Holder(settings).ask_to_end()
+    if pid is None:
         return False
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while holder.pid() is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - it cannot tell
+    while time.monotonic() < deadline:
+        if Holder(settings).pid() != pid and pid not in server.users():
+            break
         await asyncio.sleep(_POLL_SECONDS)
     return True
 

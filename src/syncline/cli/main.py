@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from syncline.cli.lazy import LazyGroup
-from syncline.cli.screen import Interrupted, complain
+from syncline.cli.screen import Interrupted, complain, note
 from syncline.core.errors import SynclineError, UsageError
 
 __all__ = ["main"]
@@ -51,7 +51,7 @@ def _status() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except (KeyboardInterrupt, Interrupted):
-        complain("Interrupted.")
+        note("Interrupted.")
         return _INTERRUPTED
     except SynclineError as error:
         _debug()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from syncline.cli.completion import connection_names
 from syncline.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncline.parts import Wished
 
 __all__ = [
     "AsJson",
@@ -20,11 +25,15 @@ __all__ = [
     "ConnectorOption",
     "Contains",
     "DataDir",
+    "GuardFraction",
+    "GuardMinimum",
     "KeepDeleted",
     "Name",
     "NotContains",
+    "OneConnection",
     "Property",
     "Quiet",
+    "Recheck",
     "Source",
     "Tag",
     "UpdatedBefore",
@@ -33,6 +42,9 @@ __all__ = [
     "filter_of",
     "options_of",
     "pairs",
+    "parse_date",
+    "seconds_of",
+    "wishes_of",
 ]
 
 _FILTERS = "Filters (kept with the connection)"
@@ -63,6 +75,13 @@ Source = Annotated[
     typer.Argument(
         help="A folder's or file's path, a website's or sitemap's URL, or a connection's name.",
         metavar="SOURCE",
+        autocompletion=connection_names,
+    ),
+]
+OneConnection = Annotated[
+    str | None,
+    typer.Option(
+        "--connection", "-c", help="Only this connection's.", autocompletion=connection_names
     ),
 ]
 Name = Annotated[
@@ -88,6 +107,38 @@ KeepDeleted = Annotated[
     typer.Option(
         "--keep-deleted/--no-keep-deleted",
         help="Never delete documents that the source no longer has.",
+        rich_help_panel=_SOURCE,
+    ),
+]
+GuardFraction = Annotated[
+    float | None,
+    typer.Option(
+        "--guard-fraction",
+        metavar="FRACTION",
+        min=0,
+        max=1,
+        help="Hold deletions for a person when more than this part of all documents would go "
+        "(at first 0.3).",
+        rich_help_panel=_SOURCE,
+    ),
+]
+GuardMinimum = Annotated[
+    int | None,
+    typer.Option(
+        "--guard-minimum",
+        metavar="NUMBER",
+        min=1,
+        help="Hold none while fewer than so many would go, unless it is all (at first 3).",
+        rich_help_panel=_SOURCE,
+    ),
+]
+Recheck = Annotated[
+    str | None,
+    typer.Option(
+        "--recheck",
+        metavar="TIME",
+        help="How long to believe a source's hint that an entry is the same: 24h (at first), "
+        "30m, 0 for never.",
         rich_help_panel=_SOURCE,
     ),
 ]
@@ -139,6 +190,33 @@ ClearFilter = Annotated[
 ]
 
 
+def wishes_of(
+    *,
+    name: str | None,
+    clear_filter: bool,
+    option: Sequence[str] | None,
+    keep_deleted: bool | None,
+    guard_fraction: float | None,
+    guard_minimum: int | None,
+    recheck: str | None,
+    **filters: Any,
+) -> Wished:
+    """What was typed of a connection; `filters` as for `filter_of`.
+
+    Raises `ConfigurationError`, `UsageError`.
+    """
+    return {
+        "name": name,
+        "filter": filter_of(**filters),
+        "clear_filter": clear_filter,
+        "options": options_of(option),
+        "keep_deleted": keep_deleted,
+        "guard_fraction": guard_fraction,
+        "guard_minimum": guard_minimum,
+        "recheck_seconds": None if recheck is None else seconds_of(recheck, "--recheck"),
+    }
+
+
 def filter_of(
     *,
     updated_since: str | None,
@@ -156,6 +234,19 @@ def filter_of(
         if text is not None:
             wanted[name] = parse_date(text, f"--{name.replace('_', '-')}").isoformat()
     return wanted
+
+
+_DURATION = re.compile(r"(\d{1,9})\s*([smhdw]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = 100 * 365 * 86_400
+
+
+def seconds_of(text: str, option: str) -> int:
+    """A duration: `90s`, `30m`, `24h`, `7d`; a number alone is seconds. Raises `UsageError`."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{option} {text}: not a time.", hint="Write 90s, 30m, 24h, 7d or 0.")
+    return min(int(found[1]) * _SECONDS[found[2].lower()], _LONGEST)
 
 
 def parse_date(text: str, option: str) -> datetime:

@@ -15,18 +15,20 @@ from syncline.cli.options import (
     ConnectorOption,
     Contains,
     DataDir,
+    GuardFraction,
+    GuardMinimum,
     KeepDeleted,
     Name,
     NotContains,
     Property,
     Quiet,
+    Recheck,
     Source,
     Tag,
     UpdatedBefore,
     UpdatedSince,
     Workspace,
-    filter_of,
-    options_of,
+    wishes_of,
 )
 from syncline.cli.running import Interruption, run
 
@@ -52,28 +54,32 @@ def plan(
     clear_filter: ClearFilter = False,
     option: ConnectorOption = None,
     keep_deleted: KeepDeleted = None,
+    guard_fraction: GuardFraction = None,
+    guard_minimum: GuardMinimum = None,
+    recheck: Recheck = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     workspace: Workspace = "default",
     data_dir: DataDir = None,
 ) -> int:
     """Show what a sync would do; nothing is written, not even the connection."""
-    wishes: Wished = {
-        "name": name,
-        "filter": filter_of(
-            contains=contains,
-            not_contains=not_contains,
-            categories=category,
-            tags=tag,
-            authors=author,
-            properties=properties,
-            updated_since=updated_since,
-            updated_before=updated_before,
-        ),
-        "clear_filter": clear_filter,
-        "options": options_of(option),
-        "keep_deleted": keep_deleted,
-    }
+    wishes = wishes_of(
+        name=name,
+        contains=contains,
+        not_contains=not_contains,
+        categories=category,
+        tags=tag,
+        authors=author,
+        properties=properties,
+        updated_since=updated_since,
+        updated_before=updated_before,
+        clear_filter=clear_filter,
+        option=option,
+        keep_deleted=keep_deleted,
+        guard_fraction=guard_fraction,
+        guard_minimum=guard_minimum,
+        recheck=recheck,
+    )
     return plan_and_print(
         source, wishes, as_json=as_json, quiet=quiet, workspace=workspace, data_dir=data_dir
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncline.cli.options import AsJson, DataDir, Workspace
+from syncline.cli.options import AsJson, DataDir, OneConnection, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import bold, dim, local_time, print_json, say, shown, span, table
 
@@ -28,9 +28,7 @@ def runs(
         str | None,
         typer.Option(help="Of one run: only these lines, such as failed or filtered."),
     ] = None,
-    connection: Annotated[
-        str | None, typer.Option("--connection", "-c", help="Only this connection's runs.")
-    ] = None,
+    connection: OneConnection = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="How many runs; or, of one run, how many lines of each kind."),

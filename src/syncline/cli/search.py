@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syncline.cli.completion import connection_names
 from syncline.cli.options import AsJson, DataDir, Workspace, parse_date
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import bold, dim, note, print_json, safe, say, shown
@@ -36,7 +37,13 @@ def search(
         bool, typer.Option("--all", help="As the owner of this machine: everything there is.")
     ] = False,
     connections: Annotated[
-        list[str] | None, typer.Option("--connection", "-c", help="Only in these connections.")
+        list[str] | None,
+        typer.Option(
+            "--connection",
+            "-c",
+            help="Only in these connections.",
+            autocompletion=connection_names,
+        ),
     ] = None,
     kinds: Annotated[
         list[str] | None, typer.Option("--kind", help="Only in sources of these kinds.")

@@ -14,24 +14,25 @@ from syncline.cli.options import (
     ConnectorOption,
     Contains,
     DataDir,
+    GuardFraction,
+    GuardMinimum,
     KeepDeleted,
     Name,
     NotContains,
     Property,
     Quiet,
+    Recheck,
     Source,
     Tag,
     UpdatedBefore,
     UpdatedSince,
     Workspace,
-    filter_of,
-    options_of,
+    wishes_of,
 )
 from syncline.cli.running import Interrupted, Interruption, run
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
-    from syncline.parts import Wished
     from syncline.sync.report import Report
 
 app = typer.Typer(add_completion=False)
@@ -58,6 +59,9 @@ def sync(
     clear_filter: ClearFilter = False,
     option: ConnectorOption = None,
     keep_deleted: KeepDeleted = None,
+    guard_fraction: GuardFraction = None,
+    guard_minimum: GuardMinimum = None,
+    recheck: Recheck = None,
     full: Annotated[
         bool, typer.Option("--full", help="Trust no version: read every entry again.")
     ] = False,
@@ -82,22 +86,23 @@ def sync(
     """Bring the knowledge base in step with a folder or a website. The source becomes a
     connection the first time, and is known by it after.
     """
-    wishes: Wished = {
-        "name": name,
-        "filter": filter_of(
-            contains=contains,
-            not_contains=not_contains,
-            categories=category,
-            tags=tag,
-            authors=author,
-            properties=properties,
-            updated_since=updated_since,
-            updated_before=updated_before,
-        ),
-        "clear_filter": clear_filter,
-        "options": options_of(option),
-        "keep_deleted": keep_deleted,
-    }
+    wishes = wishes_of(
+        name=name,
+        contains=contains,
+        not_contains=not_contains,
+        categories=category,
+        tags=tag,
+        authors=author,
+        properties=properties,
+        updated_since=updated_since,
+        updated_before=updated_before,
+        clear_filter=clear_filter,
+        option=option,
+        keep_deleted=keep_deleted,
+        guard_fraction=guard_fraction,
+        guard_minimum=guard_minimum,
+        recheck=recheck,
+    )
     if dry_run:
         from syncline.cli.plan import plan_and_print
 

@@ -24,6 +24,7 @@ from syncline.store.database import Connection
 
 __all__ = [
     "LEASE_SECONDS",
+    "STATE_NOW",
     "RunRef",
     "RunRow",
     "close_run",
@@ -67,8 +68,20 @@ class RunRow:
     counts: Mapping[str, Json]
 
 
+STATE_NOW = (
+    "CASE WHEN r.state = 'running' AND (r.lease_until < clock_timestamp() OR NOT EXISTS ("
+    "SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended("
+    "'syncline run ' || r.workspace_id || '/' || r.connection_id || '/' || r.lane, 0)))"
+    " THEN 'interrupted' ELSE r.state END"
+)
+"""The state of a row `r` of runs as a person should see it: one whose holder has died is marked
+by the next run only, but nothing runs any more."""
+
 _SELECT = (
-    "SELECT r.workspace_id, r.id, r.connection_id, c.name AS connection, r.lane, r.mode, r.state,"
+    "SELECT r.workspace_id, r.id, r.connection_id, c.name AS connection, r.lane, r.mode,"
+    f" {STATE_NOW} AS state,"
     " r.owner, r.started_at, r.ended_at, r.error, r.counts"
     " FROM runs r JOIN connections c ON c.workspace_id = r.workspace_id AND c.id = r.connection_id"
 )

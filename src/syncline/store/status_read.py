@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.store.database import Connection
+from syncline.store.runs import STATE_NOW
 
 __all__ = ["ConnectionState", "connection_states", "last_listed", "workspace_size"]
 
@@ -42,7 +43,7 @@ class ConnectionState:
     run_error: Mapping[str, Json] | None
 
 
-_STATES = """
+_STATES = f"""
 SELECT c.id, c.name, c.kind, c.source,
        coalesce(d.live, 0) AS documents, coalesce(k.chunks, 0) AS chunks,
        coalesce(d.deleted, 0) AS deleted,
@@ -52,7 +53,7 @@ SELECT c.id, c.name, c.kind, c.source,
         WHERE workspace_id = c.workspace_id AND connection_id = c.id AND state = 'done'
           AND coalesce((counts ->> 'incomplete')::int, 0) = 0
         ORDER BY id DESC LIMIT 1) AS freshness,
-       r.id AS run, r.state AS run_state, r.mode AS run_mode, r.started_at AS run_started,
+       r.id AS run, {STATE_NOW} AS run_state, r.mode AS run_mode, r.started_at AS run_started,
        extract(epoch FROM clock_timestamp() - coalesce(r.ended_at, r.started_at))::float8
            AS run_age,
        r.counts AS run_counts, r.error AS run_error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.cli.options import filter_of, options_of, pairs
+from syncline.cli.options import filter_of, options_of, pairs, seconds_of
 from syncline.core.errors import ConfigurationError, UsageError
 
 
@@ -46,3 +46,20 @@ def test_a_wrong_date_names_its_option() -> None:
     with pytest.raises(ConfigurationError, match="--updated-before") as caught:
         filter_of(updated_since=None, updated_before="soon", properties=None)
     assert "7d" in (caught.value.hint or "")
+
+
+def test_times_are_written_with_their_unit() -> None:
+    """A number alone is seconds."""
+    given = ("90", "90s", "30m", "24h", "7 d", "1w", "0")
+    assert [seconds_of(text, "--recheck") for text in given] == [
+        90,
+        90,
+        1_800,
+        86_400,
+        604_800,
+        604_800,
+        0,
+    ]
+    for wrong in ("", "soon", "-1", "1.5h", "1y"):
+        with pytest.raises(UsageError, match="not a time"):
+            seconds_of(wrong, "--recheck")
