@@ -8,10 +8,9 @@ meaning, so it does not replace a model in a knowledge base that people search.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ __all__ = ["HashingEmbedder"]
 
 _DIMENSION = 256
 _WORD = re.compile(r"\w+")
+_REMEMBERED = 50_000
 
 
 class HashingEmbedder:
@@ -30,17 +30,28 @@ class HashingEmbedder:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
-        rows = np.zeros((len(texts), _DIMENSION), np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            for word, count in Counter(_WORD.findall(text.lower())).items():
-                column, sign = _place(word)
-                row[column] += sign * count
+        # Every word is a column to be added to, or one of as many to be taken from.
+        words = [list(map(_places.__getitem__, _WORD.findall(text.lower()))) for text in texts]
+        text_of_word = np.repeat(np.arange(len(texts)), [len(each) for each in words])
+        columns = np.fromiter(chain.from_iterable(words), np.int64, len(text_of_word))
+        counts = np.bincount(
+            text_of_word * (2 * _DIMENSION) + columns, minlength=len(texts) * 2 * _DIMENSION
+        ).reshape(len(texts), 2, _DIMENSION)
+        rows = (counts[:, 0] - counts[:, 1]).astype(np.float32)
         lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
         np.divide(rows, lengths, out=rows, where=lengths > 0)
         return rows
 
 
-@lru_cache(maxsize=50_000)
-def _place(word: str) -> tuple[int, float]:
-    hashed = blake2b(word.encode("utf-8", "surrogatepass"), digest_size=2).digest()
-    return hashed[0], 1.0 if hashed[1] & 1 else -1.0
+class _Places(dict[str, int]):
+    """Where each word counts, remembered."""
+
+    def __missing__(self, word: str) -> int:
+        hashed = blake2b(word.encode("utf-8", "surrogatepass"), digest_size=2).digest()
+        place = hashed[0] if hashed[1] & 1 else _DIMENSION + hashed[0]
+        if len(self) < _REMEMBERED:
+            self[word] = place
+        return place
+
+
+_places = _Places()

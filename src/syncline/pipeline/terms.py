@@ -48,27 +48,44 @@ _WORD = re.compile(
 )
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}{_UNSPACED_WIDE}]")
 
-_memos: dict[str, dict[str, tuple[str, ...]]] = {}
-"""By stemming language: a word as written, and the terms it stands for."""
+
+class _Memo(dict[bytes, str]):
+    """The term of each lower-case ASCII word of one stemming language, remembered."""
+
+    def __init__(self, stemming: str) -> None:
+        self._stem = _stemmer(stemming).stemWord
+
+    def __missing__(self, word: bytes) -> str:
+        term = str(self._stem(word[:_MAX_WORD].decode()))[:_MAX_WORD]
+        if len(word) <= _MAX_WORD:
+            self[word] = term
+        return term
+
+
+_memos: dict[str, _Memo] = {}
+# ASCII as full-text search sees it: no case, and a space for whatever is no part of a word.
+_ASCII_FOLDED = bytes(
+    byte if byte >= 128 else ord(chr(byte).lower() if _ASCII_WORD.match(chr(byte)) else " ")
+    for byte in range(256)
+)
 
 
 def terms(text: str, stemming: str) -> dict[str, int]:
     """The stemmed words of `text`, with how often each occurs."""
     memo = _memos.get(stemming)
     if memo is None:
-        _stemmer(stemming)
-        memo = _memos[stemming] = {}
-    found: dict[str, int] = {}
-    for written, count in Counter(_written_words(text)).items():
-        stems = memo.get(written)
-        if stems is None:
-            stems = _stems(written, stemming)
-            if len(written) <= _MAX_WORD:
-                if len(memo) >= _REMEMBERED:
-                    memo.clear()
-                memo[written] = stems
-        for term in stems:
-            found[term] = found.get(term, 0) + count
+        memo = _memos[stemming] = _Memo(stemming)
+    elif len(memo) > _REMEMBERED:
+        memo.clear()
+    # An ASCII word is one term: these are cut, folded and counted without a step of Python's own.
+    words = text.encode("utf-8", "surrogatepass").translate(_ASCII_FOLDED).split()
+    if text.isascii():
+        return Counter(map(memo.__getitem__, words))
+    found = Counter(map(memo.__getitem__, filter(bytes.isascii, words)))
+    for run in words:
+        if not run.isascii():
+            for word in _folded(run.decode("utf-8", "surrogatepass")):
+                found[stem(word, stemming)] += 1
     return found
 
 
@@ -130,10 +147,6 @@ def _written_words(text: str) -> list[str]:
 
 def _folded(text: str) -> list[str]:
     return [word for written in _written_words(text) for word in _fold_and_split(written)]
-
-
-def _stems(written: str, stemming: str) -> tuple[str, ...]:
-    return tuple(stem(word, stemming) for word in _fold_and_split(written))
 
 
 def _fold_and_split(written: str) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from syncline.core.prepared import Chunk
@@ -17,8 +19,8 @@ __all__ = ["array_literal", "chunk_rows", "embedding_rows", "term_vector", "term
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = struct.pack(">h", -1)
 _int4 = struct.Struct(">i").pack
-_int8_field = struct.Struct(">iq").pack
-_int4_field = struct.Struct(">ii").pack
+# The number of fields, five numbers with their lengths, a hash with its own, the text's length.
+_chunk_head = struct.Struct(">h iq iq ii ii ii i16s i").pack
 _text_array_head = struct.Struct(">iiiii").pack
 _TEXT_OID = 25
 _MOST_OFTEN = 16383
@@ -38,21 +40,29 @@ def _weight(frequency: int) -> int:
     return 2 if frequency <= 7 else 3
 
 
-_entry_tail = [b"\0" * 3] + [
-    b"\0" + struct.pack(">HH", 1, _weight(n) << 14 | n) for n in range(1, 256)
-]
+class _Tails(dict[int, bytes]):
+    """What follows a lexeme that occurs so often: its end, and one position."""
+
+    def __missing__(self, count: int) -> bytes:
+        kept = min(count, _MOST_OFTEN)
+        tail = self[count] = b"\0" + struct.pack(">HH", 1, _weight(kept) << 14 | kept)
+        return tail
+
+
+_tails = _Tails()
 
 
 def term_vector(terms: Mapping[str, int]) -> bytes:
-    """A `tsvector` whose lexemes have one position: the term's frequency, weighted by class."""
-    parts = [_int4(len(terms))]
-    for term, count in sorted((term.encode(), count) for term, count in terms.items()):
-        parts.append(term)
-        if count < 256:
-            parts.append(_entry_tail[count])
-        else:
-            parts.append(b"\0" + struct.pack(">HH", 1, 3 << 14 | min(count, _MOST_OFTEN)))
-    return b"".join(parts)
+    """A `tsvector` whose lexemes have one position: the term's frequency, weighted by class.
+
+    Terms hold no NUL. They are sorted as text, which is the order of their bytes as well.
+    """
+    if not terms:
+        return _int4(0)
+    ordered = sorted(terms)
+    lexemes = "\0".join(ordered).encode().split(b"\0")
+    tails = map(_tails.__getitem__, map(terms.__getitem__, ordered))
+    return b"".join((_int4(len(ordered)), *chain.from_iterable(zip(lexemes, tails, strict=True))))
 
 
 def terms_literal(terms: Mapping[str, int]) -> str:
@@ -73,7 +83,8 @@ def array_literal(values: Sequence[str]) -> str:
     return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
-def _text_array(values: Sequence[str]) -> bytes:
+@lru_cache(maxsize=256)
+def _text_array(values: tuple[str, ...]) -> bytes:
     if not values:
         return struct.pack(">iii", 0, 0, _TEXT_OID)
     return _text_array_head(1, 0, _TEXT_OID, len(values), 1) + b"".join(
@@ -85,21 +96,22 @@ def chunk_rows(workspace: int, contents: Iterable[tuple[int, Sequence[Chunk]]]) 
     """A COPY payload for `chunks`: workspace_id, content_id, n, start, length, hash, text,
     headings, terms."""
     parts = [_HEADER]
-    workspace_field = _int8_field(8, workspace)
     for content, chunks in contents:
-        content_field = _int8_field(8, content)
         for chunk in chunks:
+            text = chunk.text.encode()
+            headings = _text_array(chunk.headings)
+            vector = term_vector(chunk.terms)
             parts += (
-                b"\0\x09",
-                workspace_field,
-                content_field,
-                _int4_field(4, chunk.n),
-                _int4_field(4, chunk.start),
-                _int4_field(4, chunk.length),
-                _field(chunk.hash),
-                _field(chunk.text.encode()),
-                _field(_text_array(chunk.headings)),
-                _field(term_vector(chunk.terms)),
+                _chunk_head(
+                    *(9, 8, workspace, 8, content),
+                    *(4, chunk.n, 4, chunk.start, 4, chunk.length),
+                    *(len(chunk.hash), chunk.hash, len(text)),
+                ),
+                text,
+                _int4(len(headings)),
+                headings,
+                _int4(len(vector)),
+                vector,
             )
     parts.append(_TRAILER)
     return b"".join(parts)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncline.pipeline import terms as terms_module
 from syncline.pipeline.terms import query_terms, stem, stemming_of, terms, word_spans
 
 
@@ -109,3 +111,12 @@ def test_terms_do_not_depend_on_what_was_indexed_before(words: list[str]) -> Non
     """Counts add up word by word."""
     together = terms(" ".join(words), "english")
     assert sum(together.values()) == sum(sum(terms(w, "english").values()) for w in words)
+
+
+@given(st.text(st.sampled_from("aBcİßé_9 .-—“Σ½ﬁ退款กा\u0301\x00\n\t\x1c\u2028"), max_size=40))
+def test_what_is_indexed_is_what_is_asked_for(text: str) -> None:
+    """Every word of a text is found by that word, however it is written and joined."""
+    asked = {term for (term,) in query_terms(text, ["english"])}
+    indexed = terms(text, "english")
+    assert asked <= set(indexed)
+    assert indexed == Counter(stem(word, "english") for word in terms_module._folded(text))
