@@ -122,7 +122,7 @@ class _Watcher:
         for pid, (parent, line) in table.items():
             if pid == self._pid:
                 yield "command", pid
-            elif parent == self._pid and "syncline.worker" in line:
+            elif "syncline.worker" in line and self._pid in (parent, table.get(parent, (0, ""))[0]):
                 yield "workers", pid
             elif "postgres" in line and self._data in line:
                 servers.add(pid)

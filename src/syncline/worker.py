@@ -1,24 +1,31 @@
-"""A worker process: `python -m syncline.worker`, started by `sync/pool.py`.
+"""A worker process, or the nursery that makes them: `python -m syncline.worker [FD]`.
 
-Reads requests from standard input and answers on standard output, one at a time, until its
-input ends. It may die at any moment and lose nothing.
+A worker reads requests and answers them, one at a time, until its input ends. It may die at any
+moment and lose nothing. Started by `sync/nursery.py`, which tells how the two talk.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import selectors
 import signal
+import socket
 import struct
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import psycopg
 
 from syncline.bootstrap import embedder_loader, open_preparer
 from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.ports import Embedder
 from syncline.settings import Settings
 from syncline.store.explain import explain
+from syncline.sync.nursery import ENDED, MADE, NEWS
 from syncline.sync.pool import read_message, write_message
 from syncline.sync.preparer import Preparer
 
@@ -28,9 +35,9 @@ _head = struct.Struct(">I")
 
 
 class _Worker:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, load_embedder: Callable[[], Embedder]) -> None:
         self._settings = settings
-        self._load_embedder = embedder_loader(settings)
+        self._load_embedder = load_embedder
         self._preparers: dict[int, Preparer] = {}
 
     async def answer(self, request: Any) -> tuple[Any, ...]:
@@ -88,15 +95,99 @@ def _serve(worker: _Worker, requests: BinaryIO, answers: BinaryIO) -> None:
 def main() -> None:
     """Serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings.from_environment()
+    load_embedder = embedder_loader(settings)
+    if len(sys.argv) > 1:
+        with socket.socket(fileno=int(sys.argv[1])) as control:
+            _nurse(control, settings, load_embedder)
+        return
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever a library prints must not get between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    settings = Settings.from_environment()
+    _work(settings, load_embedder, sys.stdin.buffer, answers)
+
+
+def _work(
+    settings: Settings,
+    load_embedder: Callable[[], Embedder],
+    requests: BinaryIO,
+    answers: BinaryIO,
+) -> None:
     _limit_memory(settings.worker_memory_mb)
-    try:
-        _serve(_Worker(settings), sys.stdin.buffer, answers)
-    except BrokenPipeError:
-        pass  # the coordinator is gone
+    with suppress(BrokenPipeError, ConnectionResetError):  # the coordinator is gone
+        _serve(_Worker(settings, load_embedder), requests, answers)
+
+
+def _nurse(
+    control: socket.socket, settings: Settings, load_embedder: Callable[[], Embedder]
+) -> None:
+    """Fork a worker for each socket that comes, and tell how they end, until nobody asks."""
+    _import_all(load_embedder)
+    looking, woken = socket.socketpair()
+    looking.setblocking(False)
+    woken.setblocking(False)
+    signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        selector.register(looking, selectors.EVENT_READ)
+        while True:
+            ready = {key.fileobj for key, _ in selector.select()}
+            if looking in ready:
+                looking.recv(4096)
+                _tell_ends(control, os.WNOHANG)
+            if control in ready:
+                asked, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+                if not asked:
+                    break
+                if _fork(control, descriptors[0]) == 0:
+                    selector.close()
+                    looking.close()
+                    woken.close()
+                    with socket.socket(fileno=descriptors[0]) as ours:
+                        _work(settings, load_embedder, ours.makefile("rb"), ours.makefile("wb"))
+                    return
+    _tell_ends(control, 0)
+
+
+def _fork(control: socket.socket, descriptor: int) -> int:
+    """Make a worker of a copy of us; 0 in that one, as `os.fork` has it."""
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        control.close()
+    else:
+        os.close(descriptor)
+        _tell(control, MADE, pid, 0)
+    return pid
+
+
+def _tell_ends(control: socket.socket, flags: int) -> None:
+    """Collect the workers that have ended."""
+    with suppress(ChildProcessError):  # there are none
+        while True:
+            pid, status = os.waitpid(-1, flags)
+            if pid == 0:
+                return
+            _tell(control, ENDED, pid, os.waitstatus_to_exitcode(status))
+
+
+def _tell(control: socket.socket, kind: int, pid: int, status: int) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # nobody wants to know any more
+        control.sendall(NEWS.pack(kind, pid, status))
+
+
+def _import_all(load_embedder: Callable[[], Embedder]) -> None:
+    """What every worker will need, and none needs to have alone."""
+    import syncline.connectors.files.connector
+    import syncline.pipeline.extract.html
+    import syncline.pipeline.extract.markdown  # noqa: F401 - for the ones that are forked
+
+    load_embedder()
+    # Nothing that is there already is garbage, or worth a copy of its page.
+    gc.collect()
+    gc.freeze()
 
 
 if __name__ == "__main__":

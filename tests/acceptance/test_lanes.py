@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from syncline.core.errors import Fenced, RunInProgress
@@ -128,13 +130,10 @@ def _forced(settings: Settings, workspace: str, world: World) -> Ended:
 
 
 def _stopped_children(parent: int) -> list[int]:
-    """The stopped processes among a process's children."""
+    """The stopped processes among those that a process has started."""
     found = []
-    for task in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = task.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if fields[0] == "T" and int(fields[1]) == parent:
-            found.append(int(task.parent.name))
+    for child in psutil.Process(parent).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_STOPPED:
+                found.append(child.pid)
     return found

@@ -1,8 +1,7 @@
 """The worker processes: started when there is work, replaced when they die.
 
-A worker is `python -m syncline.worker`, which reads length-prefixed pickles from its standard
-input and answers on its standard output. It ends when its input does, so it never outlives the
-process that started it by more than one batch.
+A worker reads length-prefixed pickles and answers with such. It ends when what it reads does, so it
+never outlives the process that started it by more than one batch.
 """
 
 from __future__ import annotations
@@ -10,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-import signal
 import struct
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
 from syncline.core.failpoints import Failpoint, hit
+from syncline.sync.nursery import Nursery, WorkerProcess
 from syncline.sync.work import BatchDone, RunContext, WorkItem
 
 __all__ = ["WorkerDied", "WorkerPool", "read_message", "write_message"]
@@ -47,42 +43,36 @@ def read_message(data: bytes) -> Any:
 
 
 class _Worker:
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: WorkerProcess) -> None:
         self.process = process
         self.contexts: set[int] = set()
 
     async def ask(self, message: object) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(write_message(message))
-        await self.process.stdin.drain()
+        process = self.process
+        process.writer.write(write_message(message))
+        await process.writer.drain()
         hit(Failpoint.BATCH_SENT)
-        head = await self.process.stdout.readexactly(_head.size)
-        return read_message(await self.process.stdout.readexactly(_head.unpack(head)[0]))
+        head = await process.reader.readexactly(_head.size)
+        return read_message(await process.reader.readexactly(_head.unpack(head)[0]))
 
-    async def end(self, *, kill: bool) -> None:
+    async def end(self, *, kill: bool) -> int:
+        """End it, and tell its exit status."""
+        process = self.process
         if kill:
-            self._kill()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+            process.kill()
+        process.writer.close()
         try:
-            await asyncio.wait_for(self.process.wait(), _GRACE_SECONDS)
+            return await asyncio.wait_for(asyncio.shield(process.ended), _GRACE_SECONDS)
         except TimeoutError:
-            self._kill()
-            await self.process.wait()
-
-    def _kill(self) -> None:
-        # Not `Process.kill`, which collects an ended process and so hides how it ended.
-        if self.process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.kill(self.process.pid, signal.SIGKILL)
+            process.kill()
+            return await process.ended
 
 
 class WorkerPool:
     """Up to `size` workers, shared by the runs of this process."""
 
     def __init__(self, environment: Mapping[str, str], *, size: int, batch_seconds: float) -> None:
-        self._environment = {**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"}
+        self._nursery = Nursery({**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"})
         self._batch_seconds = batch_seconds
         self.size = size
         self._idle: list[_Worker] = []
@@ -98,7 +88,7 @@ class WorkerPool:
         else the worker could not do; but for `WorkerDied`, nothing was written.
         """
         async with self._slots:
-            worker = self._idle.pop() if self._idle else await self._start()
+            worker = self._idle.pop() if self._idle else _Worker(await self._nursery.make())
             self._busy.add(worker)
             try:
                 answer = await asyncio.wait_for(
@@ -106,11 +96,11 @@ class WorkerPool:
                 )
             except (TimeoutError, EOFError, ConnectionError, asyncio.IncompleteReadError) as error:
                 late = isinstance(error, TimeoutError)
-                await worker.end(kill=late)
+                status = await worker.end(kill=late)
                 raise WorkerDied(
                     f"took longer than {self._batch_seconds:.0f} s"
                     if late
-                    else f"ended with exit status {worker.process.returncode}"
+                    else f"ended with exit status {status}"
                 ) from error
             except BaseException:
                 await worker.end(kill=True)
@@ -136,20 +126,6 @@ class WorkerPool:
             worker.contexts.add(context_id)
         return await worker.ask(("batch", context_id, seq, items))
 
-    async def _start(self) -> _Worker:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "syncline.worker",
-            stdin=PIPE,
-            stdout=PIPE,
-            env=self._environment,
-            # A terminal's Ctrl-C is for the coordinator, which ends its workers in order.
-            start_new_session=True,
-            limit=1 << 20,
-        )
-        return _Worker(process)
-
     async def forget(self, context_id: int) -> None:
         """A run has ended: let the workers close what they hold for it."""
         for worker in [w for w in self._idle if context_id in w.contexts]:
@@ -165,6 +141,7 @@ class WorkerPool:
         idle, self._idle = self._idle, []
         await asyncio.gather(*(worker.end(kill=False) for worker in idle))
         await asyncio.gather(*(worker.end(kill=True) for worker in list(self._busy)))
+        await self._nursery.close()
 
 
 def _unwrap(answer: Any) -> BatchDone:
