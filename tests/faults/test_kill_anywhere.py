@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from syncline.core.failpoints import Failpoint
 from syncline.settings import Settings
-from syncline.store.database import Database
+from syncline.sync.run import Tools
 from tests.support.state import assert_consistent, state_of
 from tests.support.storm import first_state, second_state
-from tests.support.syncs import Ended, open_syncs, sync_process, sync_process_result
+from tests.support.syncs import open_tools, sync_process, sync_process_result, syncs_of
 from tests.support.world import World
 
 ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "120"))
@@ -56,14 +59,6 @@ def test_no_failpoint_is_forgotten() -> None:
     assert {place for _, place in _CASES} == set(Failpoint)
 
 
-def _sync(
-    settings: Settings, workspace: str, world: World, kind: str, failpoints: str = ""
-) -> Ended:
-    return sync_process_result(
-        sync_process(settings, workspace, world, kind, failpoints=failpoints)
-    )
-
-
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, World]:
     """The same source before and after its edits."""
@@ -87,12 +82,16 @@ def undisturbed() -> dict[str, Any]:
     return {}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tools(server_settings: Settings) -> AsyncIterator[Tools]:
+    """For the syncs that are not killed: they run here."""
+    async with open_tools(server_settings) as tools:
+        yield tools
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def expected(
-    undisturbed: dict[str, Any],
-    worlds: tuple[World, World],
-    server_settings: Settings,
-    tmp_path: Path,
+    undisturbed: dict[str, Any], worlds: tuple[World, World], tools: Tools, tmp_path: Path
 ) -> dict[str, Any]:
     """The state that two syncs without any fault come to, by kind."""
     for kind in KINDS:
@@ -100,22 +99,23 @@ async def expected(
             continue
         world = _copy(worlds[0], tmp_path / f"{kind}.json")
         workspace = f"undisturbed-{kind}-{os.getpid()}"
-        async with open_syncs(server_settings, workspace, world, kind) as syncs:
-            first = await syncs.run()
-            assert first.exit_code == 0, first.as_json()
-            shutil.copy2(worlds[1].path, world.path)
-            second = await syncs.run()
-            assert second.exit_code == 0, second.as_json()
-            assert first.accounted_for
-            assert second.accounted_for
-            assert second.counts["moved"] > 0
-            assert second.counts["deleted"] > 0
-            async with syncs.tools.database.connection() as db:
-                await assert_consistent(db, workspace)
-                undisturbed[kind] = await state_of(db, workspace)
+        syncs = await syncs_of(tools, workspace, world, kind)
+        first = await syncs.run()
+        assert first.exit_code == 0, first.as_json()
+        shutil.copy2(worlds[1].path, world.path)
+        second = await syncs.run()
+        assert second.exit_code == 0, second.as_json()
+        assert first.accounted_for
+        assert second.accounted_for
+        assert second.counts["moved"] > 0
+        assert second.counts["deleted"] > 0
+        async with tools.database.connection() as db:
+            await assert_consistent(db, workspace)
+            undisturbed[kind] = await state_of(db, workspace)
     return undisturbed
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("kind", "place"), _CASES, ids=[f"{k}-{p.value}" for k, p in _CASES])
 async def test_a_kill_at_this_place_leaves_no_trace(
     kind: str,
@@ -124,7 +124,7 @@ async def test_a_kill_at_this_place_leaves_no_trace(
     worlds: tuple[World, World],
     server_settings: Settings,
     workspace_name: str,
-    database: Database,
+    tools: Tools,
     tmp_path: Path,
 ) -> None:
     """Whoever gets to the place first (coordinator or worker) dies there: once in the first sync,
@@ -133,14 +133,14 @@ async def test_a_kill_at_this_place_leaves_no_trace(
     for number, state in enumerate(worlds):
         shutil.copy2(state.path, world.path)
         mark = tmp_path / f"killed-{number}"
-        armed = _sync(server_settings, workspace_name, world, kind, f"{place}=kill-once:{mark}")
+        failpoints = f"{place}=kill-once:{mark}"
+        armed = sync_process(server_settings, workspace_name, world, kind, failpoints=failpoints)
+        ended = await asyncio.to_thread(sync_process_result, armed)
         # Else the place was not reached, and nothing was tried here.
-        assert mark.exists() or (place, number) in _NOT_AT_FIRST, armed
-        again = _sync(server_settings, workspace_name, world, kind)
-        assert again.status == 0, again.errors
-        assert again.report is not None
-        assert again.report["exit_code"] == 0, again.report
-    async with database.connection() as db:
+        assert mark.exists() or (place, number) in _NOT_AT_FIRST, ended
+        again = await (await syncs_of(tools, workspace_name, world, kind)).run()
+        assert again.exit_code == 0, again.as_json()
+    async with tools.database.connection() as db:
         await assert_consistent(db, workspace_name)
         found = await state_of(db, workspace_name)
     for name, rows in expected[kind].items():

@@ -25,7 +25,16 @@ from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
 from tests.support.scripted import ENVIRONMENT
 
-__all__ = ["Ended", "Source", "Syncs", "open_syncs", "sync_process", "sync_process_result"]
+__all__ = [
+    "Ended",
+    "Source",
+    "Syncs",
+    "open_syncs",
+    "open_tools",
+    "sync_process",
+    "sync_process_result",
+    "syncs_of",
+]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +73,42 @@ class Syncs:
 
 
 @asynccontextmanager
+async def open_tools(
+    settings: Settings, *, open_transport: OpenTransport = open_transport
+) -> AsyncIterator[Tools]:
+    """An open database, and worker processes of its own."""
+    tools = build_tools(
+        settings, environ={**os.environ, **ENVIRONMENT}, open_transport=open_transport
+    )
+    async with tools.database:
+        try:
+            yield tools
+        finally:
+            await tools.pool.close()
+
+
+async def syncs_of(tools: Tools, workspace: str, world: Source, kind: str = "scripted") -> Syncs:
+    """Syncs of a workspace's one connection, which is made if it is not there."""
+    async with tools.database.connection() as db:
+        ws = await make_workspace(db, workspace)
+        rows = await list_connections(db, ws)
+        row = (
+            rows[0]
+            if rows
+            else await add_connection(
+                db,
+                ws,
+                kind=kind,
+                name=kind.partition("-")[0],
+                source=str(world.path),
+                options=world.options,
+                options_version=1,
+            )
+        )
+    return Syncs(tools, row)
+
+
+@asynccontextmanager
 async def open_syncs(
     settings: Settings,
     workspace: str,
@@ -73,30 +118,8 @@ async def open_syncs(
     open_transport: OpenTransport = open_transport,
 ) -> AsyncIterator[Syncs]:
     """Syncs in this process, with worker processes of its own."""
-    tools = build_tools(
-        settings, environ={**os.environ, **ENVIRONMENT}, open_transport=open_transport
-    )
-    async with tools.database as database:
-        try:
-            async with database.connection() as db:
-                ws = await make_workspace(db, workspace)
-                rows = await list_connections(db, ws)
-                row = (
-                    rows[0]
-                    if rows
-                    else await add_connection(
-                        db,
-                        ws,
-                        kind=kind,
-                        name=kind.partition("-")[0],
-                        source=str(world.path),
-                        options=world.options,
-                        options_version=1,
-                    )
-                )
-            yield Syncs(tools, row)
-        finally:
-            await tools.pool.close()
+    async with open_tools(settings, open_transport=open_transport) as tools:
+        yield await syncs_of(tools, workspace, world, kind)
 
 
 @dataclass(frozen=True, slots=True)
