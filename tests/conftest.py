@@ -17,11 +17,18 @@ from tests.support.data_folders import make_data_folder, remove_data_folder, set
 _numbers = count(1)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Modules that say `POSTGRES = ("16", "18")` are run on each of these."""
+    versions = getattr(metafunc.module, "POSTGRES", None)
+    if versions and "server_settings" in metafunc.fixturenames:
+        metafunc.parametrize("server_settings", versions, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def server_settings() -> Iterator[Settings]:
+def server_settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings of a running bundled server; SYNCLINE_TEST_POSTGRES says which version."""
     folder = make_data_folder()
-    version = os.environ.get("SYNCLINE_TEST_POSTGRES", "18")
+    version = getattr(request, "param", os.environ.get("SYNCLINE_TEST_POSTGRES", "18"))
     settings = settings_for(folder, version, workers=2, embedder="hashing")
     server = EmbeddedServer(settings)
     asyncio.run(server.acquire())

@@ -6,6 +6,8 @@ from tests.support.looking import documents, items, manifest, query
 from tests.support.syncs import Syncs
 from tests.support.world import World
 
+POSTGRES = ("16", "18")
+
 
 async def test_every_entry_has_one_outcome_and_a_reason(feed: Syncs, world: World) -> None:
     """Created, filtered, alias, failed and absent entries add up, and the exceptions say why."""

@@ -15,6 +15,8 @@ from tests.support.storm import first_state
 from tests.support.syncs import Syncs
 from tests.support.world import World
 
+POSTGRES = ("16", "18")
+
 
 class _ExplainingCursor(psycopg.AsyncCursor[Any]):
     """Explains each statement before it runs it."""

@@ -11,6 +11,8 @@ from tests.support.state import assert_consistent
 from tests.support.syncs import Syncs
 from tests.support.world import World
 
+POSTGRES = ("16", "18")
+
 
 async def _count(db: Connection, table: str, workspace: int) -> int:
     found = await db.execute(

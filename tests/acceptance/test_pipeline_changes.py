@@ -13,6 +13,8 @@ from tests.support.looking import configure, documents, query
 from tests.support.syncs import Syncs, open_syncs, sync_process, sync_process_result
 from tests.support.world import World
 
+POSTGRES = ("16", "18")
+
 _RAISED = "import syncline.pipeline.{0} as changed\nchanged.{1} += 1\n"
 
 

@@ -24,6 +24,8 @@ from syncline.sync.search import SearchPage, SearchRequest, search
 from tests.support.syncs import Syncs, open_syncs
 from tests.support.world import World
 
+POSTGRES = ("16", "18")
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
