@@ -46,7 +46,7 @@ def build_tools(
 
     `open_transport` makes the HTTP session that connectors read through.
     """
-    embedder = describe(settings.embedder)
+    embedder = describe(settings)
     return Tools(
         database=Database(settings),
         opener=ConnectorOpener(
@@ -69,7 +69,7 @@ async def open_preparer(
 ) -> Preparer:
     """In a worker process: what prepares one run's batches."""
     spec = Registry.from_environment(environ).get(context.kind)
-    embedder = describe(settings.embedder)
+    embedder = describe(settings)
     resources = AsyncExitStack()
     try:
         connection = await connect(dict(context.database), application=session_name(context.run))
@@ -102,7 +102,7 @@ def embedder_loader(settings: Settings) -> Callable[[], Embedder]:
 
     def load() -> Embedder:
         if not loaded:
-            loaded.append(create(settings.embedder))
+            loaded.append(create(settings))
         return loaded[0]
 
     return load

@@ -201,7 +201,7 @@ class Syncline:
         from syncline.sync.search import SearchRequest, search
 
         request = SearchRequest(text, **wanted)
-        model = describe(self.settings.embedder).name
+        model = describe(self.settings).name
         async with self.session() as (db, workspace):
             return await search(db, workspace, request, self.load_embedder, model)
 
@@ -268,5 +268,5 @@ class Syncline:
         if self._embedder is None:
             from syncline.embedders.catalogue import create
 
-            self._embedder = create(self.settings.embedder)
+            self._embedder = create(self.settings)
         return self._embedder

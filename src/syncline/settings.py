@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from syncline.core.errors import ConfigurationError
 
@@ -23,6 +23,10 @@ _VARIABLES = {
     "worker_memory_mb": "SYNCLINE_WORKER_MEMORY_MB",
     "batch_seconds": "SYNCLINE_BATCH_SECONDS",
     "embedder": "SYNCLINE_EMBEDDER",
+    "embedding_url": "SYNCLINE_EMBEDDING_URL",
+    "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
+    "embedding_dimension": "SYNCLINE_EMBEDDING_DIMENSION",
+    "embedding_key": "SYNCLINE_EMBEDDING_KEY",
 }
 
 
@@ -66,7 +70,29 @@ class Settings(BaseModel):
         default=120, gt=0, description="SYNCLINE_BATCH_SECONDS: how long one batch may take"
     )
     embedder: str = Field(
-        default="wordllama", description="SYNCLINE_EMBEDDER: which model makes the vectors"
+        default="wordllama",
+        description="SYNCLINE_EMBEDDER: what makes the vectors: wordllama, or service (one "
+        "with OpenAI's protocol)",
+    )
+    embedding_url: str = Field(
+        default="https://api.openai.com/v1",
+        pattern=r"^https?://[^/@]+(/.*)?$",
+        description="SYNCLINE_EMBEDDING_URL: where that service is",
+    )
+    embedding_model: str = Field(
+        default="text-embedding-3-small",
+        min_length=1,
+        description="SYNCLINE_EMBEDDING_MODEL: which of its models",
+    )
+    embedding_dimension: int | None = Field(
+        default=None,
+        ge=1,
+        le=16_000,
+        description="SYNCLINE_EMBEDDING_DIMENSION: how many numbers the model gives for a text; "
+        "need not be set for OpenAI's own models",
+    )
+    embedding_key: SecretStr | None = Field(
+        default=None, description="SYNCLINE_EMBEDDING_KEY: the key that the service wants"
     )
 
     @classmethod
@@ -91,5 +117,10 @@ class Settings(BaseModel):
 
     def to_environment(self) -> dict[str, str]:
         """The variables that give these settings to another process."""
-        values = self.model_dump(mode="json", exclude_none=True)
-        return {_VARIABLES[name]: str(value) for name, value in values.items()}
+        values = self.model_dump(exclude_none=True)
+        return {
+            _VARIABLES[name]: value.get_secret_value()
+            if isinstance(value, SecretStr)
+            else str(value)
+            for name, value in values.items()
+        }

@@ -55,7 +55,7 @@ async def synced(settings: Settings, workspace: str, world: World) -> AsyncItera
                 db,
                 syncs.row.workspace_id,
                 embedder_loader(settings),
-                describe(settings.embedder).name,
+                describe(settings).name,
                 syncs,
             )
 

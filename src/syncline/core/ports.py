@@ -119,6 +119,20 @@ class HttpTransport(Protocol):
         """
         ...
 
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> HttpResponse:
+        """POST a question that may be asked again: it is retried as `get` is.
+
+        What is sent never follows a redirect; `Rejected` names where it would have gone.
+        """
+        ...
+
     def stream(
         self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
@@ -203,7 +217,7 @@ class ConnectorSpec:
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors. Deterministic; runs in worker processes."""
+    """Turns texts into vectors, alike for alike texts. Runs in worker processes."""
 
     @property
     def name(self) -> str:
@@ -213,6 +227,10 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
-    def embed(self, texts: Sequence[str]) -> Any:
-        """A float32 array of shape (len(texts), dimension), rows of length 1 (or 0 if empty)."""
+    async def embed(self, texts: Sequence[str]) -> Any:
+        """A float32 array of shape (len(texts), dimension), rows of length 1 (or 0 if empty).
+
+        A local model computes in place, some milliseconds for a hundred texts. Raises a
+        `SourceError` where a service does not answer: then nothing was embedded.
+        """
         ...

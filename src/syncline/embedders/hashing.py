@@ -28,7 +28,11 @@ class HashingEmbedder:
     name = "hashing-256/1"
     dimension = _DIMENSION
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.embed`."""
+        return self.vectors(texts)
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
         # Every word is a column to be added to, or one of as many to be taken from.
         words = [list(map(_places.__getitem__, _WORD.findall(text.lower()))) for text in texts]

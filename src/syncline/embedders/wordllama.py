@@ -50,7 +50,11 @@ class WordLlamaEmbedder:
         self._rows: dict[str, int] = {}
         self._sums = np.zeros((0, _DIMENSION), np.float32)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.embed`."""
+        return self.vectors(texts)
+
+    def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
         words = [_words(text) for text in texts]
         self._learn(words)

@@ -83,11 +83,11 @@ async def _database(settings: Settings) -> list[Check]:
 
 
 async def _embedder(settings: Settings) -> list[Check]:
-    """That the model loads from this machine, and gives what it says."""
-    embedder = await asyncio.to_thread(create, settings.embedder)
-    shape = tuple(embedder.embed([_PROBE]).shape)
+    """That the model loads, or its service answers, and gives what it says."""
+    embedder = await asyncio.to_thread(create, settings)
+    shape = tuple((await embedder.embed([_PROBE])).shape)
     ok = shape == (1, embedder.dimension)
-    return [Check("embedder", ok, f"{embedder.name} loads offline, {shape[1]} dimensions")]
+    return [Check("embedder", ok, f"{embedder.name} gives {shape[1]} dimensions")]
 
 
 async def _connectors(environ: Mapping[str, str]) -> list[Check]:

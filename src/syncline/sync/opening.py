@@ -86,6 +86,10 @@ class LazyTransport:
         session = self._session or await self._ready()
         return await session.get(url, **more)
 
+    async def post(self, url: str, body: bytes, **more: Any) -> Any:
+        session = self._session or await self._ready()
+        return await session.post(url, body, **more)
+
     @asynccontextmanager
     async def stream(self, url: str, **more: Any) -> AsyncIterator[AsyncIterator[bytes]]:
         session = self._session or await self._ready()

@@ -183,7 +183,7 @@ class Preparer:
         missing = sorted(set(wanted) - have)
         if not missing or self._context.plan:
             return (missing, None), sorted(have)
-        vectors = self._load_embedder().embed([wanted[h].embedding_text for h in missing])
+        vectors = await self._load_embedder().embed([wanted[h].embedding_text for h in missing])
         return (missing, vectors), sorted(have)
 
     async def _compare(

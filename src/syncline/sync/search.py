@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from syncline.core.errors import UsageError
+from syncline.core.errors import SourceError, UsageError
 from syncline.core.model import Json, WorkspaceId
 from syncline.core.ports import Embedder
 from syncline.pipeline.terms import query_terms, stem, word_spans
@@ -220,7 +220,10 @@ async def _plan(
         if number is None:
             notes.append(f"nothing is embedded with {model} yet: found by words alone")
         else:
-            vector = await asyncio.to_thread(_embedded, embed, text)
+            try:
+                vector = await _embedded(embed, text)
+            except SourceError as error:
+                notes.append(f"found by words alone, because the model did not answer: {error}")
     corpus = await index.describe_corpus(db, workspace)
     words = await _weighed(db, workspace, [Word(each) for each in stems], corpus)
     question = Question(
@@ -235,8 +238,9 @@ async def _plan(
     return _Plan(words, corpus, question, number, vector), notes
 
 
-def _embedded(embed: Callable[[], Embedder], text: str) -> tuple[float, ...] | None:
-    vector = embed().embed([text])[0]
+async def _embedded(embed: Callable[[], Embedder], text: str) -> tuple[float, ...] | None:
+    embedder = await asyncio.to_thread(embed)
+    vector = (await embedder.embed([text]))[0]
     return tuple(map(float, vector)) if vector.any() else None
 
 

@@ -165,6 +165,16 @@ class _NoNetwork:
     ) -> HttpResponse:
         raise AssertionError(f"this world has no network, but {url} was asked for")
 
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> HttpResponse:
+        raise AssertionError(f"this world has no network, but {url} was asked")
+
     def stream(
         self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:

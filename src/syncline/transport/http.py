@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -60,6 +60,8 @@ class _Request:
     validators: Validators
     seconds: float
     """For one hop, before any growth."""
+    body: bytes | None = None
+    """Of a POST; None for a GET."""
 
 
 class HttpSession:
@@ -132,6 +134,21 @@ class HttpSession:
     ) -> HttpResponse:
         """See `HttpTransport.get`."""
         request = _request(url, headers, validators, self._limits.total_seconds)
+        return await self._exchange(request, max_bytes)
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> HttpResponse:
+        """See `HttpTransport.post`."""
+        request = _request(url, headers, None, self._limits.total_seconds)
+        return await self._exchange(replace(request, body=body), max_bytes)
+
+    async def _exchange(self, request: _Request, max_bytes: int | None) -> HttpResponse:
         bound = min(max_bytes or self._limits.body_bytes, self._limits.body_bytes)
 
         async def attempt(scale: float) -> HttpResponse:
@@ -189,6 +206,11 @@ class HttpSession:
                 finally:
                     # An unread rest closes the connection; a read body gives it back.
                     response.release()
+            if request.body is not None:
+                raise Rejected(
+                    f"{request.name} redirects what was sent to it to {shown_url(target)}",
+                    hint="Give the address that it names, if you trust it.",
+                )
             seen.add(url)
             if target in seen or len(seen) > self._limits.redirects:
                 what = "in a circle" if target in seen else f"more than {len(seen) - 1} times"
@@ -209,8 +231,9 @@ class HttpSession:
             headers = {**headers, **conditional_headers(request.validators, request.url, url)}
         try:
             return await self._client.request(
-                "GET",
+                "GET" if request.body is None else "POST",
                 URL(url, encoded=True),
+                data=request.body,
                 headers=headers,
                 allow_redirects=False,
                 timeout=self._timeout(request.seconds, scale),

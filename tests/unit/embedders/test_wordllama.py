@@ -50,7 +50,7 @@ def test_it_agrees_with_the_library(embedder: WordLlamaEmbedder) -> None:
         check=True,
     )
     theirs = np.array(json.loads(ran.stdout), np.float32)
-    cosines = (theirs * embedder.embed(TEXTS)).sum(axis=1)
+    cosines = (theirs * embedder.vectors(TEXTS)).sum(axis=1)
     assert np.median(cosines) >= 0.999
     assert cosines.min() >= 0.98
 
@@ -61,13 +61,13 @@ def test_a_vector_depends_on_its_text_alone(
     embedder: WordLlamaEmbedder, order: list[int], batch: int
 ) -> None:
     """Bit for bit, in any order, in batches of any size, with whatever remembered."""
-    alone = [WARM.embed([text])[0].astype(np.float16) for text in TEXTS]
+    alone = [WARM.vectors([text])[0].astype(np.float16) for text in TEXTS]
     small = WordLlamaEmbedder.__new__(WordLlamaEmbedder)
     small.__dict__.update(embedder.__dict__, _remembered=5, _rows={}, _sums=embedder._sums[:0])
     for each in (embedder, small):
         for start in range(0, len(order), batch):
             places = order[start : start + batch]
-            rows = each.embed([TEXTS[n] for n in places]).astype(np.float16)
+            rows = each.vectors([TEXTS[n] for n in places]).astype(np.float16)
             for n, row in zip(places, rows, strict=True):
                 assert row.tobytes() == alone[n].tobytes()
 
@@ -79,13 +79,13 @@ def test_what_is_remembered_is_bounded() -> None:
     """Many distinct words do not fill the memory."""
     embedder = WordLlamaEmbedder(remembered=100)
     for n in range(10):
-        embedder.embed([" ".join(f"w{n}x{i}" for i in range(60))])
+        embedder.vectors([" ".join(f"w{n}x{i}" for i in range(60))])
         assert len(embedder._rows) <= 100
 
 
 def test_meaning_is_near_meaning(embedder: WordLlamaEmbedder) -> None:
     """A question lies nearer to its answer than to something else."""
-    question, answer, other = embedder.embed(
+    question, answer, other = embedder.vectors(
         [
             "how do I get my money back",
             "refund policy: we return your payment",
@@ -100,6 +100,6 @@ def test_meaning_is_near_meaning(embedder: WordLlamaEmbedder) -> None:
 def test_any_text_has_a_vector(embedder: WordLlamaEmbedder, text: str) -> None:
     """Finite, of length one, or zero where there is nothing."""
     text = text.encode("utf-8", "ignore").decode()
-    [row] = embedder.embed([text])
+    [row] = embedder.vectors([text])
     assert np.isfinite(row).all()
     assert abs(float(np.linalg.norm(row)) - (1.0 if text.strip(" ") else 0.0)) < 1e-3

@@ -93,7 +93,8 @@ def test_importing_filter_and_fingerprint_loads_no_heavy_library() -> None:
     code = (
         "import sys, syncline.pipeline, syncline.pipeline.filter as f\n"
         "import syncline.pipeline.fingerprint as p, syncline.embedders.catalogue as c\n"
-        "c.describe('wordllama')\n"
+        "from syncline.settings import Settings\n"
+        "c.describe(Settings())\n"
         "heavy = {'numpy', 'selectolax', 'wordllama', 'tokenizers', 'yaml'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "print(p.pipeline_fingerprint(f.Filter(tags=('a', 'b')), p.Chunking(), 'm').hex())\n"
