@@ -21,8 +21,14 @@ FEWEST_PAGES = 100
 def run(runs: int, only: Sequence[str] = PEERS, pages: int | None = None, *, as_json: bool) -> None:
     """Measure, and print tables or one JSON object. How far it is goes to standard error."""
     measured_on = machine()
+    some = "" if pages is None else f" of {pages:,} pages"
     folder = measure_folder(only, runs, pages) if set(only) & set(FOLDER_PEERS) else []
+    if folder and not as_json:
+        heading = f"A folder{some}, embedder hashing, median of {runs} (memory: one run more)"
+        print_figures(heading, folder)
     website = measure_website(runs, pages) if "scrapy" in only else []
+    if website and not as_json:
+        print_figures(f"A website{some} over nginx on loopback, median of {runs}", website)
     if as_json:
         told = {
             "machine": measured_on,
@@ -31,10 +37,3 @@ def run(runs: int, only: Sequence[str] = PEERS, pages: int | None = None, *, as_
             "website": to_json(website),
         }
         print(json.dumps(told, indent=2))
-        return
-    some = "" if pages is None else f" of {pages:,} pages"
-    if folder:
-        heading = f"A folder{some}, embedder hashing, median of {runs} (memory: one run more)"
-        print_figures(heading, folder)
-    if website:
-        print_figures(f"A website{some} over nginx on loopback, median of {runs}", website)

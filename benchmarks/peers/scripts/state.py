@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sized
 
-from benchmarks.peers.scripts.pages import DIMENSION
+from benchmarks.peers.scripts.embedder import DIMENSION
 
 __all__ = ["print_state"]
 

@@ -18,7 +18,8 @@ import numpy as np
 from cocoindex.connectors import localfs, sqlite
 from cocoindex.resources.file import FileLike, PatternFilePathMatcher
 
-from benchmarks.peers.scripts.pages import passages, text_of, vectors
+from benchmarks.peers.scripts.embedder import vectors
+from benchmarks.peers.scripts.pages import passages, text_of
 from benchmarks.peers.scripts.state import print_state
 
 _COMMAND, _FOLDER, _STATE = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])

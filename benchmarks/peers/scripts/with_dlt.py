@@ -16,7 +16,8 @@ import dlt
 import pyarrow as pa
 from dlt.sources.filesystem import filesystem
 
-from benchmarks.peers.scripts.pages import DIMENSION, passages, text_of, vectors
+from benchmarks.peers.scripts.embedder import DIMENSION, vectors
+from benchmarks.peers.scripts.pages import passages, text_of
 from benchmarks.peers.scripts.state import print_state
 
 _COMMAND, _FOLDER, _STATE = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])

@@ -25,7 +25,8 @@ from llama_index.core.schema import (
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.vector_stores.lancedb import LanceDBVectorStore
 
-from benchmarks.peers.scripts.pages import passages, text_of, vectors
+from benchmarks.peers.scripts.embedder import vectors
+from benchmarks.peers.scripts.pages import passages, text_of
 from benchmarks.peers.scripts.state import print_state
 
 _COMMAND, _FOLDER, _STATE = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
