@@ -38,7 +38,7 @@ lint: $(VENV)/.development ## Check style, types and the direction of imports
 	@$(VENV)/bin/lint-imports
 
 .PHONY: bench
-bench: $(VENV)/.development ## Measure syncs of some 4,000 real pages (benchmarks/README.md)
+bench: $(VENV)/.development ## Measure syncs of some 4,000 real pages, also of other tools (benchmarks/README.md)
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: soak

@@ -7,8 +7,9 @@ import argparse
 from benchmarks import memory, sync_folder, sync_website
 from benchmarks.corpus import make_corpus, names
 from benchmarks.measure import machine
+from benchmarks.peers import run as peers
 
-_ALL = ("folder", "website", "memory")
+_ALL = ("folder", "website", "memory", "peers")
 
 
 def main() -> None:
@@ -16,19 +17,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("which", nargs="*", metavar="NAME", help=f"of: {', '.join(_ALL)}")
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (5)")
+    only_peers = parser.add_argument_group("peers")
+    only_peers.add_argument("--only", help=f"some, with commas: {','.join(peers.PEERS)}")
+    only_peers.add_argument("--pages", type=int, help="a trial with this many pages")
+    only_peers.add_argument("--json", action="store_true", help="one JSON object")
     wanted = parser.parse_args()
-    unknown = set(wanted.which) - set(_ALL)
-    if unknown or wanted.runs < 1:
-        parser.error(f"there is no {', '.join(sorted(unknown))}" if unknown else "--runs: too few")
     which = wanted.which or _ALL
-    print(machine())
-    print(f"{len(names(make_corpus())):,} pages of documentation\n", flush=True)
+    if unknown := set(which) - set(_ALL):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    if wanted.runs < 1:
+        parser.error("--runs: too few")
+    only = wanted.only.split(",") if wanted.only else peers.PEERS
+    if unknown := set(only) - set(peers.PEERS):
+        parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
+    if wanted.pages is not None and wanted.pages < peers.FEWEST_PAGES:
+        parser.error(f"--pages: at least {peers.FEWEST_PAGES}")
+    if (wanted.only or wanted.pages or wanted.json) and set(which) != {"peers"}:
+        parser.error("--only, --pages and --json are for: python -m benchmarks peers")
+    corpus = make_corpus()
+    if not wanted.json:
+        print(machine())
+        print(f"{len(names(corpus)):,} pages of documentation\n", flush=True)
     if "folder" in which:
         sync_folder.run(wanted.runs)
     if "website" in which:
         sync_website.run(wanted.runs)
     if "memory" in which:
         memory.run()
+    if "peers" in which:
+        peers.run(wanted.runs, only, wanted.pages, as_json=wanted.json)
 
 
 if __name__ == "__main__":

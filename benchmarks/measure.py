@@ -2,9 +2,7 @@
 
 CPU time is what the kernel accounts to the command and to everything that it has started and waited
 for: its workers, and the database, which the command starts and, being its last user, stops.
-Memory is the proportional set size (PSS), which counts a page shared by several processes once,
-summed over the command, its workers and its database every tenth of a second; the largest sum is
-the peak.
+Memory is the largest sum over all of them (`watching.py`).
 """
 
 from __future__ import annotations
@@ -13,11 +11,11 @@ import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,9 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Syncline", "Took", "data_folder", "machine", "median", "table"]
+from benchmarks.watching import Watcher
 
-_SAMPLE_SECONDS = 0.1
+__all__ = ["Ended", "Syncline", "Took", "data_folder", "machine", "median", "run_process", "table"]
+
+_LONGEST = 1800.0
+"""Seconds. What takes longer is ended."""
 _GOOD = (0, 3, 4)
 
 
@@ -39,10 +40,73 @@ class Took:
     cpu: float
     peak: float | None
     """Megabytes; None where it was not watched."""
-    output: Any
+    output: Any = None
     """What it printed, from JSON."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """The largest memory of each kind of process, in megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that has run to its end, or was ended for taking too long."""
+
+    code: int
+    output: bytes
+    errors: bytes
+    took: Took
+
+
+def run_process(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    watch: bool = False,
+    data: Path | None = None,
+) -> Ended:
+    """Run a command to its end. One that takes too long, or is interrupted, is killed.
+
+    `data` is the data folder of a database that belongs to it.
+    """
+    spent = _spent_seconds()
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        watcher = Watcher(process.pid, data) if watch else None
+        try:
+            output, errors = process.communicate(timeout=_LONGEST)
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            output, errors = process.communicate()
+            errors += f"\nended after {_LONGEST:.0f} s".encode()
+        except BaseException:
+            _kill(process)
+            raise
+        finally:
+            if watcher is not None:
+                watcher.end()
+        wall = time.perf_counter() - started
+    cpu = _spent_seconds() - spent
+    took = Took(
+        wall,
+        cpu,
+        None if watcher is None else watcher.peak / 1e6,
+        parts={}
+        if watcher is None
+        else {kind: size / 1e6 for kind, size in sorted(watcher.parts.items())},
+    )
+    return Ended(process.returncode, output, errors, took)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it has ended by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,99 +129,15 @@ class Syncline:
     def run(self, *arguments: str, watch: bool = False) -> Took:
         """Run one command to its end. Exits when it fails."""
         command = [sys.executable, "-m", "syncline", *arguments]
-        spent = _spent_seconds()
-        started = time.perf_counter()
-        with subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
-            watcher = _Watcher(process.pid, self.data) if watch else None
-            output, errors = process.communicate()
-            wall = time.perf_counter() - started
-            if watcher is not None:
-                watcher.end()
-        cpu = _spent_seconds() - spent
-        if process.returncode not in _GOOD:
+        ended = run_process(command, self.environment, watch=watch, data=self.data)
+        if ended.code not in _GOOD:
             sys.exit(
-                f"{' '.join(arguments)}: exit code {process.returncode}\n{errors.decode()}"
-                f"{output.decode()}"
+                f"{' '.join(arguments)}: exit code {ended.code}\n{ended.errors.decode()}"
+                f"{ended.output.decode()}"
             )
-        return Took(
-            wall,
-            cpu,
-            None if watcher is None else watcher.peak / 1e6,
-            json.loads(output) if "--json" in arguments else None,
-            {} if watcher is None else {k: v / 1e6 for k, v in sorted(watcher.parts.items())},
-        )
-
-
-class _Watcher:
-    """Looks at the memory of a process, its descendants and its database's processes."""
-
-    def __init__(self, pid: int, data: Path) -> None:
-        self._pid = pid
-        self._data = str(data)
-        self._ended = threading.Event()
-        self.peak = 0
-        self.parts: dict[str, int] = {}
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def end(self) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(_SAMPLE_SECONDS):
-            parts: dict[str, int] = {}
-            for kind, pid in self._processes():
-                parts[kind] = parts.get(kind, 0) + _pss(pid)
-            self.peak = max(self.peak, sum(parts.values()))
-            for kind, size in parts.items():
-                self.parts[kind] = max(self.parts.get(kind, 0), size)
-
-    def _processes(self) -> Iterator[tuple[str, int]]:
-        """Ours: the command, its workers, and its database wherever that hangs."""
-        table = dict(_process_table())
-        servers = set()
-        for pid, (parent, line) in table.items():
-            if pid == self._pid:
-                yield "command", pid
-            elif "syncline.worker" in line and self._pid in (parent, table.get(parent, (0, ""))[0]):
-                yield "workers", pid
-            elif "postgres" in line and self._data in line:
-                servers.add(pid)
-                yield "database", pid
-        for pid, (parent, _) in table.items():
-            if parent in servers and pid not in servers:
-                yield "database", pid
-
-
-def _process_table() -> Iterator[tuple[int, tuple[int, str]]]:
-    """Every process with its parent and its command line."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                line = (
-                    (folder / "cmdline")
-                    .read_bytes()
-                    .replace(b"\0", b" ")
-                    .decode("utf-8", "replace")
-                )
-                stat = (folder / "stat").read_text("utf-8", "replace")
-            except OSError:
-                continue  # it has ended
-            yield int(folder.name), (int(stat.rpartition(")")[2].split()[1]), line)
-
-
-def _pss(pid: int) -> int:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    except OSError:
-        return 0
-    for line in text.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+        output = json.loads(ended.output) if "--json" in arguments else None
+        took = ended.took
+        return Took(took.wall, took.cpu, took.peak, output, took.parts)
 
 
 def _spent_seconds() -> float:

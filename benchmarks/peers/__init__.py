@@ -1,0 +1,1 @@
+"""Syncline beside what its users would pick instead."""
