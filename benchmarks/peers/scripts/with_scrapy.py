@@ -1,4 +1,4 @@
-"""Scrapy: the pages that a sitemap lists, each extracted and cut where it arrives.
+"""Scrapy: the pages that a sitemap lists, each extracted and cut where it arrives, by our own code.
 
 Sixteen requests at once, as Syncline has, and without what Scrapy's page on broad crawls advises
 to switch off. `python -m benchmarks.peers.scripts.with_scrapy URL`.
@@ -15,7 +15,9 @@ from scrapy.crawler import CrawlerProcess
 from scrapy.http import Response
 from scrapy.spiders import SitemapSpider
 
-from benchmarks.peers.scripts.pages import passages, text_of
+from syncline.core.model import Content, Metadata
+from syncline.pipeline.chunk import Chunking, chunk
+from syncline.pipeline.extract import extract
 
 _URL = sys.argv[1]
 
@@ -38,7 +40,8 @@ class Pages(SitemapSpider):
     chunks = 0
 
     def parse(self, response: Response, **kwargs: Any) -> Iterator[dict[str, Any]]:
-        texts = passages(text_of(response.body))
+        found = extract(Content(response.body, "text/html"), Metadata(url=response.url))
+        texts = [each.text for each in chunk(found.text, found.stemming, Chunking())]
         Pages.read += 1
         Pages.chunks += len(texts)
         yield {"url": response.url, "chunks": texts}
