@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterable
 from syncline.pipeline.extract.layout import Layout
 from syncline.pipeline.extract.serialised import TAG, unescaped, windows_of
 
-__all__ = ["render"]
+__all__ = ["NEVER_TEXT", "render", "render_text_only"]
 
+NEVER_TEXT = frozenset(
+    """
+    script style noscript svg button template iframe object embed video audio canvas select
+    textarea datalist rt rp annotation annotation-xml noembed plaintext
+    """.split()  # noqa: SIM905  (a list of names reads better as text)
+)
+"""Elements whose content is no text of the page. Take them out of the tree before it is written."""
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _BREAK = "\x01"
 """Stands for `<br>` until the white space around it has been collapsed."""
@@ -22,6 +29,15 @@ _DEEPEST_INDENT = 24
 
 def render(html: str) -> str:
     """The text of serialised HTML in the dialect. Its characters are left as they are."""
+    return _render(html, frozenset()) or ""
+
+
+def render_text_only(html: str) -> str | None:
+    """The same, but None if there are elements in it whose content is no text."""
+    return None if "<script" in html or "<style" in html else _render(html, NEVER_TEXT)
+
+
+def _render(html: str, refused: frozenset[str]) -> str | None:
     if "<!--" in html:
         html = _COMMENT.sub("", html)
     if _BREAK in html:
@@ -30,7 +46,10 @@ def render(html: str) -> str:
     split = TAG.split(windows[0])
     layout = Layout()
     for window in windows:
-        layout.scan((split if window is windows[0] else TAG.split(window))[1::3])
+        names = (split if window is windows[0] else TAG.split(window))[1::3]
+        if not refused.isdisjoint(names):
+            return None
+        layout.scan(names)
     writer = _Writer(layout)
     for window in windows:
         writer.read(split if window is windows[0] else TAG.split(window))
@@ -102,8 +121,10 @@ class _Writer:
         inline = self._inline
         if self._ticked:
             self._close_tick()
-        text = unescaped("".join(inline))
+        text = "".join(inline)
         inline.clear()
+        if "&" in text:
+            text = unescaped(text)
         if _BREAK in text:
             for paragraph in _BREAKS.split(text):
                 lines = (" ".join(line.split()) for line in paragraph.split(_BREAK))
@@ -119,7 +140,7 @@ class _Writer:
         if self._cell is not None:
             self._cell.append(text)
         else:
-            self._emit(f"\\{text}" if _STRUCTURAL.match(text) else text)
+            self._emit(f"\\{text}" if text[0] in "#`" and _STRUCTURAL.match(text) else text)
 
     def _emit(self, text: str) -> None:
         marker, self._marker = self._marker, None
