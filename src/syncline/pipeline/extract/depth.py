@@ -12,46 +12,46 @@ _MANY_TAGS = 20_000
 _DEEPEST = 512
 """As deep as browsers go. Deeper trees cost the parser their square."""
 _DEEPEST_INLINE = 4_096
-_TAG_NAME = re.compile(r"<(/?[a-zA-Z][^\s/>]*)")
-_ANY_TAG = re.compile(r"<(/?[a-zA-Z][^\s/>]*)[^>]*>")
+_TAG_NAME = re.compile(rb"<(/?[a-zA-Z][^\s/>]*)")
+_ANY_TAG = re.compile(rb"<(/?[a-zA-Z][^\s/>]*)[^>]*>")
 # What a parser closes by itself, or never opens: however many there are, they do not nest.
 _NEVER_NEST = frozenset(
-    """
+    b"""
     area base br col dd dt embed hr img input li link meta option p param script source style
     tbody td tfoot th thead tr track wbr html head body
-    """.split()  # noqa: SIM905  (a list of names reads better as text)
+    """.split()
 )
 _INLINE = frozenset(
-    """
+    b"""
     a abbr b big cite code del dfn em font i ins kbd label mark nobr s samp small span strike
     strong sub sup tt u var
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 
-def flattened(source: str) -> str:
+def flattened(source: bytes) -> bytes:
     """The page without tags that nest deeper than browsers show; nearly always as it is."""
-    if source.count("<") < _MANY_TAGS:
+    if source.count(b"<") < _MANY_TAGS:
         return source
     if _depth_at_most(_TAG_NAME.findall(source)) <= _DEEPEST:
         return source
     tags, again = tee(_ANY_TAG.finditer(source))
-    parts: list[str] = []
+    parts: list[bytes] = []
     done = 0
     for tag, deep in zip(tags, _too_deep(tag[1] for tag in again), strict=True):
         if deep:
             parts.append(source[done : tag.start()])
             done = tag.end()
     parts.append(source[done:])
-    return "".join(parts)
+    return b"".join(parts)
 
 
-def _depth_at_most(tags: Iterable[str]) -> int:
+def _depth_at_most(tags: Iterable[bytes]) -> int:
     """A depth that these tags (`div`, `/div`) do not exceed; quick, and nearly always enough."""
-    opened: dict[str, int] = {}
+    opened: dict[bytes, int] = {}
     depth = deepest = 0
     for tag in tags:
-        if tag[0] != "/":
+        if tag[:1] != b"/":
             if tag not in _NEVER_NEST:
                 opened[tag] = opened.get(tag, 0) + 1
                 depth += 1
@@ -63,14 +63,14 @@ def _depth_at_most(tags: Iterable[str]) -> int:
     return deepest
 
 
-def _too_deep(tags: Iterable[str]) -> Iterator[bool]:
+def _too_deep(tags: Iterable[bytes]) -> Iterator[bool]:
     """Of each tag (`div`, `/div`), whether it nests too deep, told without parsing.
 
     A closing tag is too deep where its opening one was.
     """
     block = inline = 0
-    opened: dict[str, int] = {}
-    kinds: dict[str, tuple[str, int, bool] | None] = {}
+    opened: dict[bytes, int] = {}
+    kinds: dict[bytes, tuple[bytes, int, bool] | None] = {}
     for tag in tags:
         if tag not in kinds:
             kinds[tag] = _kind(tag)
@@ -92,9 +92,9 @@ def _too_deep(tags: Iterable[str]) -> Iterator[bool]:
             yield block + (step < 0) > _DEEPEST
 
 
-def _kind(tag: str) -> tuple[str, int, bool] | None:
+def _kind(tag: bytes) -> tuple[bytes, int, bool] | None:
     """A tag's name, whether it opens (1) or closes (-1), and is inline; None if it never nests."""
-    name = tag.lstrip("/").lower()
+    name = tag.lstrip(b"/").lower()
     if name in _NEVER_NEST:
         return None
-    return name, -1 if tag.startswith("/") else 1, name in _INLINE
+    return name, -1 if tag.startswith(b"/") else 1, name in _INLINE

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 from syncline.core.model import Content, Metadata
 from syncline.pipeline.extract.blocks import NEVER_TEXT, render, render_text_only
 from syncline.pipeline.extract.clutter import is_clutter_line
-from syncline.pipeline.extract.decode import decode
+from syncline.pipeline.extract.decode import decode_html
 from syncline.pipeline.extract.depth import flattened
 from syncline.pipeline.extract.documentation import find_documentation
 from syncline.pipeline.extract.head import read_head
@@ -26,8 +26,7 @@ _LITTLE = 200
 
 def read_html(content: Content, listed: Metadata) -> Reading:
     """Read an HTML page. Raises `BadContent` for what is no text."""
-    # Bytes, because they parse and fold faster than a string.
-    source = flattened(decode(content.data, content.charset, html=True)).encode("utf-8", "ignore")
+    source = flattened(decode_html(content.data, content.charset))
     tree = _parse(source)
     head = read_head(tree, listed.url or content.metadata.url)
     text = _documentation(tree, head.generator) or _article(source, tree)
