@@ -7,7 +7,6 @@ import re
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
 from syncline.core.model import Content, Metadata
-from syncline.pipeline.extract.blocks import NEVER_TEXT, render, render_text_only
 from syncline.pipeline.extract.clutter import is_clutter_line
 from syncline.pipeline.extract.decode import decode_html
 from syncline.pipeline.extract.depth import flattened
@@ -16,6 +15,7 @@ from syncline.pipeline.extract.head import read_head
 from syncline.pipeline.extract.main_part import find_main_part, whole_page
 from syncline.pipeline.extract.normalise import normalise
 from syncline.pipeline.extract.reading import Reading
+from syncline.pipeline.extract.rendering import NEVER_TEXT, render, render_text_only
 
 __all__ = ["read_html"]
 
