@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import memory, sync_folder, sync_website
+from benchmarks import extraction, memory, sync_folder, sync_website
 from benchmarks.corpus import make_corpus, names
 from benchmarks.measure import machine
 from benchmarks.peers import run as peers
 
-_ALL = ("folder", "website", "memory", "peers")
+_ALL = ("folder", "website", "memory", "extraction", "peers")
 
 
 def main() -> None:
@@ -46,6 +46,8 @@ def main() -> None:
         memory.run()
     if "peers" in which:
         peers.run(wanted.runs, only, wanted.pages, as_json=wanted.json)
+    if "extraction" in which:
+        extraction.run(wanted.runs)
 
 
 if __name__ == "__main__":

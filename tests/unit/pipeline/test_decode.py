@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.core.errors import BadContent
-from syncline.pipeline.extract.decode import decode
+from syncline.pipeline.extract.decode import decode, decode_html
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
@@ -25,9 +25,9 @@ def test_the_declared_charset_is_used_and_latin_1_means_windows() -> None:
 def test_a_page_may_name_its_charset_itself() -> None:
     """In a `meta` element, or in an XML declaration."""
     head = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=shift_jis">'
-    assert decode((head + "日本語").encode("shift_jis"), None, html=True).endswith("日本語")
+    assert decode_html((head + "日本語").encode("shift_jis"), None).decode().endswith("日本語")
     xml = '<?xml version="1.0" encoding="windows-1251"?><p>Привет'
-    assert decode(xml.encode("windows-1251"), None, html=True).endswith("Привет")
+    assert decode_html(xml.encode("windows-1251"), None).decode().endswith("Привет")
 
 
 def test_a_wrong_declaration_does_not_spoil_utf_8() -> None:
@@ -79,9 +79,9 @@ def test_binary_data_is_refused_by_name(data: bytes, what: str) -> None:
 @given(st.binary(max_size=3000), st.sampled_from([None, "utf-8", "utf-16", "gb18030", "big5", "x"]))
 def test_no_bytes_fail_otherwise(data: bytes, charset: str | None) -> None:
     """Any bytes are text without NUL, encodable as UTF-8, or BadContent."""
-    for html in (True, False):
+    for read in (decode, lambda data, charset: decode_html(data, charset).decode()):
         try:
-            text = decode(data, charset, html=html)
+            text = read(data, charset)
         except BadContent:
             continue
         assert "\0" not in text

@@ -58,6 +58,9 @@ from tests.unit.pipeline.pages import text_of
             "text",
         ),
         ("<p title='a > b' data-x=\"<p>\">x</p>", "x"),
+        ("<p>a > b</p><xmp>c > d < e</xmp><p>f -> g</p>", "a > b\n\n```\nc > d < e\n```\n\nf -> g"),
+        ("<p>a<svg><text>no</text></svg><button>no</button>b</p><!-- <p>no --><p>c</p>", "ab\n\nc"),
+        ("<p>a</p><script>if (a<b && c>d) '<!--'</script><p>b</p><!-- no -->", "a\n\nb"),
         ("<table><tr><th>Only<td></td></tr><tr><td></td><td> </td></tr></table>", "| Only | |"),
     ],
 )

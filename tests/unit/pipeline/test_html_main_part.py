@@ -62,6 +62,14 @@ def test_an_empty_page_is_an_empty_document() -> None:
         ),
         ('<meta name=generator content="DocBook XSL">', "<div class=navheader>menu</div><p>x</p>"),
         (
+            '<meta name="generator" content="javadoc/1">',
+            "<main><button>Show</button><p>x</p><div class=subNav>menu</div></main>",
+        ),
+        (
+            '<meta name=generator content="AsciiDoc 9">',
+            "<div id=content><div id=toc>menu</div><p>x</p><p hidden>secret</p></div>",
+        ),
+        (
             '<meta name=generator content="Docusaurus">',
             "<main>menu<article><p>x<nav>menu</nav></article></main>",
         ),
@@ -70,6 +78,28 @@ def test_an_empty_page_is_an_empty_document() -> None:
 def test_documentation_generators_mark_their_main_part(head: str, body: str) -> None:
     """However short the page is, nothing of the frame is taken."""
     assert read(page(body, head)).text == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("nav", False),
+        ("site_nav", False),
+        ("Sign-Up", False),
+        ("advertisement", False),
+        ("promo2", False),
+        ("screen-reader-text", False),
+        ("navy", True),
+        ("sign of up", True),
+        ("more text", True),
+        ("headline", True),
+    ],
+)
+def test_what_calls_itself_clutter_is_left_out(name: str, kept: bool) -> None:
+    """Words of its class or id say so, and parts of words do not."""
+    for attribute in ("class", "id"):
+        text = read(page(f"<article>{TEXT * 3}<div {attribute}='{name}'>needle</div></article>"))
+        assert ("needle" in text.text) is kept
 
 
 def test_lines_of_the_sites_own_are_dropped_from_articles() -> None:

@@ -1,7 +1,4 @@
-"""From the HTML of a page's main part to the fixed Markdown dialect.
-
-One loop over the tags is all the traversal there is, however deep they nest.
-"""
+"""Markup as text in the fixed Markdown dialect: what each element looks like in it."""
 
 from __future__ import annotations
 
@@ -9,35 +6,17 @@ import re
 from collections.abc import Callable, Iterable
 
 from syncline.pipeline.extract.layout import Layout
-from syncline.pipeline.extract.serialised import TAG, unescaped, windows_of
+from syncline.pipeline.extract.serialised import Markup, unescaped
 
-__all__ = ["render"]
+__all__ = ["BREAK", "Writer"]
 
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_BREAK = "\x01"
+BREAK = "\x01"
 """Stands for `<br>` until the white space around it has been collapsed."""
 _DEEPEST_INDENT = 24
 """In characters. Deeper lists stay at this indent, or their text would be mostly spaces."""
 
 
-def render(html: str) -> str:
-    """The text of serialised HTML in the dialect. Its characters are left as they are."""
-    if "<!--" in html:
-        html = _COMMENT.sub("", html)
-    if _BREAK in html:
-        html = html.replace(_BREAK, "")
-    windows = windows_of(html)
-    split = TAG.split(windows[0])
-    layout = Layout()
-    for window in windows:
-        layout.scan((split if window is windows[0] else TAG.split(window))[1::3])
-    writer = _Writer(layout)
-    for window in windows:
-        writer.read(split if window is windows[0] else TAG.split(window))
-    return writer.finish()
-
-
-class _Writer:
+class Writer:
     """Collects inline text, and writes a block whenever one ends."""
 
     def __init__(self, layout: Layout) -> None:
@@ -65,17 +44,17 @@ class _Writer:
         self._after_term = False
         self._alt = ""
 
-    def read(self, tokens: list[str]) -> None:
-        """Take `text, name, attributes, text, name, …`."""
+    def read(self, markup: Markup) -> None:
         inline = self._inline
         append = inline.append
         handlers = self._handlers
-        if tokens[0]:
-            append(tokens[0])
-        for name, attributes, text in zip(tokens[1::3], tokens[2::3], tokens[3::3], strict=True):
+        texts = iter(markup.texts)
+        if first := next(texts):
+            append(first)
+        for name, tag, text in zip(markup.names, markup.tags, texts, strict=True):
             handle = handlers.get(name)
             if handle is not None:
-                handle(self, attributes)
+                handle(self, tag)
                 handlers = self._handlers
             # Space before a block's first word is nothing, except in code.
             if text and (inline or not text.isspace() or handlers is _HANDLERS_IN_PRE):
@@ -90,7 +69,7 @@ class _Writer:
 
     # Blocks
 
-    def block(self, attributes: str) -> None:
+    def block(self, tag: str) -> None:
         """Any tag at which a line ends."""
         if self._heading:
             self._inline.append(" ")
@@ -102,11 +81,13 @@ class _Writer:
         inline = self._inline
         if self._ticked:
             self._close_tick()
-        text = unescaped("".join(inline))
+        text = "".join(inline)
         inline.clear()
-        if _BREAK in text:
+        if "&" in text:
+            text = unescaped(text)
+        if BREAK in text:
             for paragraph in _BREAKS.split(text):
-                lines = (" ".join(line.split()) for line in paragraph.split(_BREAK))
+                lines = (" ".join(line.split()) for line in paragraph.split(BREAK))
                 self._paragraph("\n".join(line for line in lines if line))
             return
         self._paragraph(" ".join(text.split()))
@@ -119,7 +100,7 @@ class _Writer:
         if self._cell is not None:
             self._cell.append(text)
         else:
-            self._emit(f"\\{text}" if _STRUCTURAL.match(text) else text)
+            self._emit(f"\\{text}" if text[0] in "#`" and _STRUCTURAL.match(text) else text)
 
     def _emit(self, text: str) -> None:
         marker, self._marker = self._marker, None
@@ -146,9 +127,9 @@ class _Writer:
         self.block("")
         self._heading = level
 
-    def close_heading(self, attributes: str) -> None:
+    def close_heading(self, tag: str) -> None:
         level, self._heading = self._heading, 0
-        text = unescaped("".join(self._inline)).replace(_BREAK, " ")
+        text = unescaped("".join(self._inline)).replace(BREAK, " ")
         self._inline.clear()
         self._alt = ""
         text = " ".join(text.split()).rstrip("¶").rstrip()
@@ -162,23 +143,23 @@ class _Writer:
 
     # Lists and definitions
 
-    def open_list(self, attributes: str, first: int) -> None:
+    def open_list(self, tag: str, first: int) -> None:
         self.block("")
         self._lists.append(None if self._layout.next_list() else first)
         # A list begins after a blank line, unless it stands within an item.
         self._tight = sum(1 for each in self._lists[-3:] if each is not None) > 1
 
-    def open_ordered(self, attributes: str) -> None:
-        start = _START.search(attributes)
+    def open_ordered(self, tag: str) -> None:
+        start = _START.search(tag)
         self.open_list("", int(start[1]) if start else 1)
 
-    def close_list(self, attributes: str) -> None:
+    def close_list(self, tag: str) -> None:
         self.block("")
         if self._lists:
             self._lists.pop()
         self._tight = True
 
-    def open_item(self, attributes: str) -> None:
+    def open_item(self, tag: str) -> None:
         self.block("")
         number = self._lists[-1] if self._lists else 0
         if number is None:
@@ -190,60 +171,60 @@ class _Writer:
         self._marker = self._indent + sign
         self._push(" " * len(sign))
 
-    def close_item(self, attributes: str) -> None:
+    def close_item(self, tag: str) -> None:
         self.block("")
         if self._marker is None:
             self._tight = True
         self._marker = None
         self._pop()
 
-    def open_term(self, attributes: str) -> None:
+    def open_term(self, tag: str) -> None:
         after_term = self._after_term
         self.block("")
         if after_term and self._cell is None:
             self._marker, self._tight = self._indent, True
 
-    def close_term(self, attributes: str) -> None:
+    def close_term(self, tag: str) -> None:
         self.block("")
         self._after_term = True
 
-    def open_definition(self, attributes: str) -> None:
+    def open_definition(self, tag: str) -> None:
         after_term = self._after_term
         self.block("")
         if after_term and self._cell is None:
             self._marker, self._tight = self._indent + ": ", True
 
-    def close_definition(self, attributes: str) -> None:
+    def close_definition(self, tag: str) -> None:
         self.block("")
         self._marker = None
 
-    def open_quote(self, attributes: str) -> None:
+    def open_quote(self, tag: str) -> None:
         self.block("")
         if self._marker is not None:
             self._marker += "> "
         self._push("> ")
 
-    def close_quote(self, attributes: str) -> None:
+    def close_quote(self, tag: str) -> None:
         self.block("")
         self._pop()
 
     # Tables
 
-    def open_table(self, attributes: str) -> None:
+    def open_table(self, tag: str) -> None:
         self.block("")
         self._tables.append(not self._layout.next_table())
         self._first_row = True
 
-    def close_table(self, attributes: str) -> None:
+    def close_table(self, tag: str) -> None:
         self.close_row("")
         if self._tables:
             self._tables.pop()
 
-    def open_row(self, attributes: str) -> None:
+    def open_row(self, tag: str) -> None:
         self.block("")
         self._row = [] if self._tables and self._tables[-1] else None
 
-    def close_row(self, attributes: str) -> None:
+    def close_row(self, tag: str) -> None:
         self.close_cell("")
         row, self._row = self._row, None
         if row and any(row):
@@ -251,12 +232,12 @@ class _Writer:
             self._emit("| " + " | ".join(row) + " |")
             self._first_row = False
 
-    def open_cell(self, attributes: str) -> None:
+    def open_cell(self, tag: str) -> None:
         self.block("")
         if self._row is not None:
             self._cell = []
 
-    def close_cell(self, attributes: str) -> None:
+    def close_cell(self, tag: str) -> None:
         self.block("")
         cell, self._cell = self._cell, None
         if cell is not None and self._row is not None:
@@ -264,13 +245,13 @@ class _Writer:
 
     # Code
 
-    def open_code(self, attributes: str) -> None:
+    def open_code(self, tag: str) -> None:
         self._code += 1
         if self._code == 1 and not self._heading:
             self._inline.append("`")
             self._ticked = True
 
-    def close_code(self, attributes: str) -> None:
+    def close_code(self, tag: str) -> None:
         self._code = max(0, self._code - 1)
         if not self._code and self._ticked:
             self._close_tick()
@@ -282,20 +263,20 @@ class _Writer:
         else:
             self._inline.append("`")
 
-    def open_pre(self, attributes: str) -> None:
+    def open_pre(self, tag: str) -> None:
         if not self._pre:
             self.block("")
             self._handlers = _HANDLERS_IN_PRE
         self._pre += 1
 
-    def line_in_pre(self, attributes: str) -> None:
+    def line_in_pre(self, tag: str) -> None:
         if self._inline and not self._inline[-1].endswith("\n"):
             self._inline.append("\n")
 
-    def break_in_pre(self, attributes: str) -> None:
+    def break_in_pre(self, tag: str) -> None:
         self._inline.append("\n")
 
-    def close_pre(self, attributes: str) -> None:
+    def close_pre(self, tag: str) -> None:
         self._pre -= 1
         if self._pre > 0:
             return
@@ -316,20 +297,20 @@ class _Writer:
 
     # Inline
 
-    def line_break(self, attributes: str) -> None:
-        self._inline.append(_BREAK)
+    def line_break(self, tag: str) -> None:
+        self._inline.append(BREAK)
 
-    def quotation_mark(self, attributes: str) -> None:
+    def quotation_mark(self, tag: str) -> None:
         self._inline.append('"')
 
-    def image(self, attributes: str) -> None:
+    def image(self, tag: str) -> None:
         """An image's words count only where nothing else says what is there."""
-        alt = _ALT.search(attributes)
+        alt = _ALT.search(tag)
         if alt and alt[1].count(" ") >= 3:
             self._alt = " ".join(unescaped(alt[1].replace("&quot;", '"')).split())
 
 
-_BREAKS = re.compile(rf"{_BREAK}\s*{_BREAK}[\s{_BREAK}]*")
+_BREAKS = re.compile(rf"{BREAK}\s*{BREAK}[\s{BREAK}]*")
 _STRUCTURAL = re.compile(r"#{1,6} |```")
 _START = re.compile(r' start="(\d{1,6})"')
 _ALT = re.compile(r' alt="([^"]+)"')
@@ -337,7 +318,7 @@ _BLANK_START = re.compile(r"\A(?:[ \t]*\n)+")
 _TICKS = re.compile(r"`{3,}")
 
 
-_Handler = Callable[[_Writer, str], None]
+_Handler = Callable[[Writer, str], None]
 _BLOCKS = """
     address article aside body caption center details dialog dir div dl dt fieldset figcaption
     figure footer form frame frameset header hgroup hr html legend main menu nav noframes
@@ -352,44 +333,44 @@ def _both(names: Iterable[str], handler: _Handler) -> dict[str, _Handler]:
 
 def _heading(level: int) -> dict[str, _Handler]:
     return {
-        f"h{level}": lambda writer, attributes: writer.open_heading(level),
-        f"/h{level}": _Writer.close_heading,
+        f"h{level}": lambda writer, tag: writer.open_heading(level),
+        f"/h{level}": Writer.close_heading,
     }
 
 
 _HANDLERS: dict[str, _Handler] = {
-    **_both(_BLOCKS, _Writer.block),
-    **{tag: handler for level in range(1, 7) for tag, handler in _heading(level).items()},
-    "dt": _Writer.open_term,
-    "/dt": _Writer.close_term,
-    "dd": _Writer.open_definition,
-    "/dd": _Writer.close_definition,
-    "ul": lambda writer, attributes: writer.open_list(attributes, 0),
-    "/ul": _Writer.close_list,
-    "ol": _Writer.open_ordered,
-    "/ol": _Writer.close_list,
-    "li": _Writer.open_item,
-    "/li": _Writer.close_item,
-    "blockquote": _Writer.open_quote,
-    "/blockquote": _Writer.close_quote,
-    "table": _Writer.open_table,
-    "/table": _Writer.close_table,
-    "tr": _Writer.open_row,
-    "/tr": _Writer.close_row,
-    "td": _Writer.open_cell,
-    "/td": _Writer.close_cell,
-    "th": _Writer.open_cell,
-    "/th": _Writer.close_cell,
-    **dict.fromkeys(("code", "tt", "kbd", "samp"), _Writer.open_code),
-    **dict.fromkeys(("/code", "/tt", "/kbd", "/samp"), _Writer.close_code),
-    **dict.fromkeys(("pre", "listing", "xmp"), _Writer.open_pre),
-    "br": _Writer.line_break,
-    **_both(("q",), _Writer.quotation_mark),
-    "img": _Writer.image,
+    **_both(_BLOCKS, Writer.block),
+    **{name: handler for level in range(1, 7) for name, handler in _heading(level).items()},
+    "dt": Writer.open_term,
+    "/dt": Writer.close_term,
+    "dd": Writer.open_definition,
+    "/dd": Writer.close_definition,
+    "ul": lambda writer, tag: writer.open_list(tag, 0),
+    "/ul": Writer.close_list,
+    "ol": Writer.open_ordered,
+    "/ol": Writer.close_list,
+    "li": Writer.open_item,
+    "/li": Writer.close_item,
+    "blockquote": Writer.open_quote,
+    "/blockquote": Writer.close_quote,
+    "table": Writer.open_table,
+    "/table": Writer.close_table,
+    "tr": Writer.open_row,
+    "/tr": Writer.close_row,
+    "td": Writer.open_cell,
+    "/td": Writer.close_cell,
+    "th": Writer.open_cell,
+    "/th": Writer.close_cell,
+    **dict.fromkeys(("code", "tt", "kbd", "samp"), Writer.open_code),
+    **dict.fromkeys(("/code", "/tt", "/kbd", "/samp"), Writer.close_code),
+    **dict.fromkeys(("pre", "listing", "xmp"), Writer.open_pre),
+    "br": Writer.line_break,
+    **_both(("q",), Writer.quotation_mark),
+    "img": Writer.image,
 }
 _HANDLERS_IN_PRE: dict[str, _Handler] = {
-    **_both((*_BLOCKS, "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"), _Writer.line_in_pre),
-    **dict.fromkeys(("pre", "listing", "xmp"), _Writer.open_pre),
-    **dict.fromkeys(("/pre", "/listing", "/xmp"), _Writer.close_pre),
-    "br": _Writer.break_in_pre,
+    **_both((*_BLOCKS, "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"), Writer.line_in_pre),
+    **dict.fromkeys(("pre", "listing", "xmp"), Writer.open_pre),
+    **dict.fromkeys(("/pre", "/listing", "/xmp"), Writer.close_pre),
+    "br": Writer.break_in_pre,
 }

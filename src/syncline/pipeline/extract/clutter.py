@@ -9,18 +9,28 @@ from selectolax.lexbor import LexborNode
 
 __all__ = ["innermost_first", "is_clutter_line", "remove_clutter", "remove_link_lists"]
 
-_WORDS = """
-    ad ads advert\\w* adsense also-?(?:like|read) author-?(?:bio|box|card|info) banner breadcrumbs?
-    byline caption comments? consent cookies? copyright credits? dateline disclaimer disqus donate
-    feedback footer foot gallery gdpr hidden inline-related jump-?links? kicker login masthead menu
-    meta metadata modal more-?(?:from|on|news|stories) most-?(?:popular|read) nav navbar navigation
-    newsletter outbrain overlay pager pagination poll popular popup print-only promo\\w* quiz rating
-    read-?more recommend\\w* related respond screen-reader-text share sharedaddy sharing side-?bar
-    sign-?up skip-?link skip-nav slideshow social sponsor\\w* sr-only story-?links subscribe
-    subscription taboola tags? tag-list teaser timestamp toc toolbar tooltip trending
-    visually-hidden widget wp-caption
-""".split()  # noqa: SIM905  (a list of words reads better as text)
-_NAMED = re.compile(rf"(?:^|[\s_-])(?:{'|'.join(_WORDS)})(?:$|[\s_-])", re.IGNORECASE)
+_WORDS = frozenset(
+    """
+    ad ads adsense banner breadcrumb breadcrumbs byline caption comment comments consent cookie
+    cookies copyright credit credits dateline disclaimer disqus donate feedback footer foot gallery
+    gdpr hidden kicker login masthead menu meta metadata modal nav navbar navigation newsletter
+    outbrain overlay pager pagination poll popular popup quiz rating related respond share
+    sharedaddy sharing slideshow social subscribe subscription taboola tag tags teaser timestamp
+    toc toolbar tooltip trending widget
+    alsolike alsoread authorbio authorbox authorcard authorinfo jumplink jumplinks morefrom moreon
+    morenews morestories mostpopular mostread readmore sidebar signup skiplink storylink storylinks
+    """.split()  # noqa: SIM905  (a list of words reads better as text)
+)
+_STARTS = ("advert", "promo", "recommend", "sponsor")
+_PAIRS = re.compile(
+    r"""(?:^|[\s_-])(?: also-(?:like|read) | author-(?:bio|box|card|info) | jump-links?
+    | more-(?:from|on|news|stories) | most-read | print-only | read-more | screen-reader-text
+    | side-bar | sign-up | skip-link | sr-only | story-links? )(?:$|[\s_-])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_FIRST_OF_PAIRS = frozenset(
+    "also author jump more most print read screen side sign skip sr story".split()  # noqa: SIM905
+)
 _ROLES = frozenset(
     {"navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alert"}
 )
@@ -54,20 +64,29 @@ def innermost_first(nodes: list[LexborNode]) -> list[LexborNode]:
 
 def _is_clutter(node: LexborNode) -> bool:
     attributes = node.attributes
-    if node.tag == "figure" and node.css_first("pre,table") is None:
+    if _names_clutter(attributes.get("class"), attributes.get("id")):
         return True
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
     if attributes.get("role") in _ROLES:
         return True
-    if "display:none" in (attributes.get("style") or "").replace(" ", ""):
+    style = attributes.get("style")
+    if style and "display:none" in style.replace(" ", ""):
         return True
-    return _names_clutter(f"{attributes.get('class') or ''} {attributes.get('id') or ''}")
+    return node.tag == "figure" and node.css_first("pre,table") is None
 
 
 @lru_cache(maxsize=20_000)
-def _names_clutter(names: str) -> bool:
-    return len(names) < 1000 and _NAMED.search(names) is not None
+def _names_clutter(classes: str | None, name: str | None) -> bool:
+    names = f"{classes or ''} {name or ''}"
+    if len(names) >= 1000:
+        return False
+    words = names.lower().replace("_", " ").replace("-", " ").split()
+    if not _WORDS.isdisjoint(words):
+        return True
+    if any(word.startswith(_STARTS) for word in words):
+        return True
+    return not _FIRST_OF_PAIRS.isdisjoint(words) and _PAIRS.search(names) is not None
 
 
 def remove_link_lists(part: LexborNode) -> None:

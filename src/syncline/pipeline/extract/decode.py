@@ -7,7 +7,7 @@ import re
 
 from syncline.core.errors import BadContent
 
-__all__ = ["decode"]
+__all__ = ["decode", "decode_html"]
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -16,6 +16,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARKS = tuple(mark for mark, _ in _BOMS)
 _MAGIC = (
     (b"%PDF-", "a PDF file"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
@@ -40,17 +41,42 @@ _MEANT = {"ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "tis-
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b")) + b"\x7f"
 
 
-def decode(data: bytes, charset: str | None, *, html: bool = False) -> str:
+def decode(data: bytes, charset: str | None) -> str:
     """The text of `data`, without NULs.
 
-    A byte order mark decides, else the declared `charset`, else what an HTML page says in
-    its head, else UTF-8, else Windows-1252. A text that claims UTF-8 and is so but for a
-    few bytes stays UTF-8. Raises `BadContent` for what is no text.
+    A byte order mark decides, else the declared `charset`, else UTF-8, else Windows-1252. A
+    text that claims UTF-8 and is so but for a few bytes stays UTF-8. Raises `BadContent` for
+    what is no text.
     """
+    return _read(data, _known(charset))
+
+
+def decode_html(data: bytes, charset: str | None) -> bytes:
+    """An HTML page in UTF-8, without NULs. Raises `BadContent` for what is no text.
+
+    As for `decode`, but before UTF-8 comes what the page says in its head.
+    """
+    named = _known(charset) or _declared_in(data)
+    # Most pages are what is wanted already, and writing them anew costs as much as reading.
+    if named in (None, "utf-8") and b"\0" not in data and not data.startswith(_MARKS):
+        _refuse_binary(data)
+        if data.isascii() or _is_utf8(data):
+            return data
+    return _read(data, named).encode("utf-8", "ignore")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _read(data: bytes, named: str | None) -> str:
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _without_nul(data[len(mark) :].decode(name, "replace"))
-    named = _known(charset) or (_declared_in(data) if html else None)
     if named is None and b"\0" in data[:_SAMPLE]:
         named = _utf16_without_mark(data[:_SAMPLE])
     if named is None or not named.startswith(("utf-16", "utf-32")):

@@ -12,9 +12,10 @@ from urllib.parse import urljoin, urlsplit
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from syncline.core.model import Json, Metadata
+from syncline.pipeline.extract.generators import is_documentation
 from syncline.pipeline.extract.normalise import one_line
 
-__all__ = ["Head", "is_documentation", "read_head"]
+__all__ = ["Head", "read_head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +119,17 @@ class _Tags:
                 self.canonical += (attributes.get("href") or "").split()
 
     def first(self, *names: str) -> str:
-        return next(iter(self.all_of(names)), "")
+        for name in names:
+            if name in self._named:
+                return self._named[name][0]
+        return ""
 
-    def all_of(self, names: Iterable[str]) -> Iterable[str]:
-        return (content for name in names for content in self._named.get(name, ()))
+    def all_of(self, names: Iterable[str]) -> list[str]:
+        named = self._named
+        return [content for name in names if name in named for content in named[name]]
 
 
 _SEPARATOR = re.compile(r"\s+[|\-–—·•:«»]+\s+|\s*[|»«]\s*|\s+::\s+")
-_KNOWN = re.compile(
-    r"sphinx|docutils|javadoc|docbook|asciidoc|mkdocs|docusaurus|vitepress|gitbook|doxygen|mdbook"
-    r"|rustdoc|antora|starlight"
-)
-
-
-def is_documentation(generator: str) -> bool:
-    """Whether this program writes documentation, whose pages say plainly what is what."""
-    return _KNOWN.search(generator) is not None
 
 
 def _title(heading: str, tags: _Tags) -> str | None:
@@ -180,7 +176,7 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 
 
 def _language(tree: LexborHTMLParser, tags: _Tags) -> str | None:
-    html = tree.css_first("html")
+    html = tree.root
     attributes = html.attributes if html is not None else {}
     for said in (
         attributes.get("lang"),

@@ -1,25 +1,21 @@
 """Which part of an HTML page is its text, and which is the site around it.
 
-Pages of known documentation generators say so themselves. Elsewhere the clutter that
-names itself is taken away, and paragraphs vote for the element they stand in, by their
-length and by how little of them is links; a page's own mark (`main`, `article`) is
-believed where it holds most of the paragraphs.
+The clutter that names itself is taken away, and paragraphs vote for the element they
+stand in, by their length and by how little of them is links; a page's own mark (`main`,
+`article`) is believed where it holds most of the paragraphs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from syncline.pipeline.extract.clutter import (
-    innermost_first,
     remove_clutter,
     remove_link_lists,
 )
-from syncline.pipeline.extract.head import is_documentation
 
 __all__ = ["MainPart", "find_main_part", "whole_page"]
 
@@ -30,49 +26,35 @@ class MainPart:
 
     html: str
     """As the parser serialises it."""
-    kind: Literal["documentation", "article", "page"]
-    """How sure it is: a generator's own mark; chosen by votes, with single lines of the
-    site's still between its paragraphs; or everything there is."""
+    is_article: bool
+    """Chosen by votes, with single lines of the site's still between its paragraphs; else it
+    is everything there is."""
 
 
 _LARGEST_SCORED = 3_000_000
 """Characters. Counting every element's text takes their number times the depth."""
 _FURTHEST_UP = 40
-_MARKED = "main,[role=main],article,[itemprop=articleBody],#content,#header"
-_DOCUMENTATION_FRAME = (
-    "nav,footer,a.headerlink,.navheader,.navfooter,a.anchor,.anchor-link,.hash-link,.linenos,"
-    ".lineno,.linenodiv,.gutter,.topNav,.bottomNav,.subNav,.breadcrumbs,.theme-doc-toc-mobile,"
-    ".theme-edit-this-page,.pagination-nav,.edit-this-page,.sphinxsidebar,.prev-next-area,"
-    ".rst-breadcrumbs-buttons,.md-source-file,.copybtn,#toc,.skip-nav,[hidden]"
-)
+_MARKED = "main,[role=main],article,[itemprop=articleBody]"
 
 
-def find_main_part(tree: LexborHTMLParser, generator: str) -> MainPart:
+def find_main_part(tree: LexborHTMLParser) -> MainPart:
     """The part of the page that is its text. The tree is changed on the way."""
     body = tree.body
     if body is None:
-        return MainPart("", "page")
-    marked = _Marked(body)
-    part = marked.of_documentation(generator)
-    if part:
-        for root in part:
-            for node in innermost_first(root.css(_DOCUMENTATION_FRAME)):
-                if node.tag not in ("body", "main"):
-                    node.decompose()
-        return MainPart(_html(part), "documentation")
+        return MainPart("", is_article=False)
     if len(body.text()) > _LARGEST_SCORED:
-        return MainPart(_html([marked.main or body]), "page")
+        return MainPart((body.css_first("main,[role=main]") or body).html or "", is_article=False)
     tree.strip_tags(["nav", "footer", "aside", "dialog", "menu"])
     remove_clutter(body)
     chosen = _believed(body, _Marked(body)) or _elected(body)
     remove_link_lists(chosen)
-    return MainPart(_html([chosen]), "article")
+    return MainPart(chosen.html or "", is_article=True)
 
 
-def whole_page(tree: LexborHTMLParser) -> MainPart:
+def whole_page(tree: LexborHTMLParser) -> str:
     """All of the page but what frames every page of its site."""
     tree.strip_tags(["nav", "footer"])
-    return MainPart(_html([tree.body]) if tree.body is not None else "", "page")
+    return (tree.body.html or "") if tree.body is not None else ""
 
 
 class _Marked:
@@ -83,37 +65,16 @@ class _Marked:
         self.main: LexborNode | None = None
         self.articles: list[LexborNode] = []
         self.article_body: LexborNode | None = None
-        self.by_id: dict[str, LexborNode] = {}
-        self.sphinx_body: LexborNode | None = None
         # An element that several selectors match comes several times.
         for node in {node.mem_id: node for node in body.css(_MARKED)}.values():
             attributes = node.attributes
             role, tag = attributes.get("role"), node.tag
-            if name := attributes.get("id"):
-                self.by_id.setdefault(name, node)
             if attributes.get("itemprop") == "articleBody":
                 self.article_body = self.article_body or node
             if tag == "main" or role == "main":
                 self.main = self.main or node
-                if "body" in (attributes.get("class") or "").split():
-                    self.sphinx_body = node
             elif tag == "article":
                 self.articles.append(node)
-
-    def of_documentation(self, generator: str) -> list[LexborNode]:
-        """The main part of a generator's page; empty for all others."""
-        if self.sphinx_body is not None:
-            return [self.sphinx_body]
-        if self.body.attributes.get("id") == "docContent":
-            return [self.body]
-        if not is_documentation(generator):
-            return []
-        if "asciidoc" in generator and "content" in self.by_id:
-            # The title, and a manual page's name line, stand in the header.
-            parts = (self.by_id.get("header"), self.by_id["content"])
-            return [part for part in parts if part is not None]
-        article = self.articles[0] if len(self.articles) == 1 else None
-        return [self.article_body or article or self.main or self.body]
 
 
 def _believed(body: LexborNode, marked: _Marked) -> LexborNode | None:
@@ -187,7 +148,3 @@ def _widened(chosen: LexborNode) -> LexborNode:
 
 def _paragraph_text(nodes: Iterable[LexborNode]) -> int:
     return sum(len(paragraph.text()) for node in nodes for paragraph in node.css("p"))
-
-
-def _html(nodes: Sequence[LexborNode]) -> str:
-    return "".join(node.html or "" for node in nodes)
