@@ -226,18 +226,20 @@ async def test_pairs_whose_numbers_disagree_wait_for_a_word(
         assert (pair.state, pair.documents[1].entry_id) == ("different", "moved")
 
 
-async def test_a_word_counts_above_every_figure(feed: Syncs, world: World) -> None:
-    """Texts that are nearly equal stay two hits once somebody has said that they are different."""
+async def test_a_word_counts_above_every_figure(
+    feed: Syncs, world: World, server_settings: Settings, workspace_name: str
+) -> None:
+    """Nearly equal texts stay two hits where somebody has said so, and unlike ones become one."""
     world.put("a", text(1), title="Rule")
     world.put("b", text(1, edits=1), title="Rule")
+    world.put("c", text(2), title="Another rule")
     await feed.run()
     found = await numbers_of(feed)
-    async with feed.tools.database.connection() as db:
-        await db.execute(
-            "INSERT INTO near_decisions (workspace_id, a, b, same) VALUES (%s, %s, %s, false)",
-            (feed.row.workspace_id, *sorted(found.values())),
-        )
-    assert await joined(feed) == [["a"], ["b"]]
+    async with syncline.open(settings=server_settings, workspace=workspace_name) as kb:
+        assert (await kb.duplicates.different(found["a"], found["b"])).similarity is not None
+        assert (await kb.duplicates.same(found["b"], found["c"])).similarity is None
+    assert await joined(feed) == [["a"], ["b", "c"]]
+    assert await clusters(feed) == [["b", "c"]]
 
 
 @pytest.mark.parametrize(
