@@ -233,13 +233,15 @@ async def test_a_word_counts_above_every_figure(
     world.put("a", text(1), title="Rule")
     world.put("b", text(1, edits=1), title="Rule")
     world.put("c", text(2), title="Another rule")
+    world.put("d", text(4), title="One more rule")
     await feed.run()
     found = await numbers_of(feed)
     async with syncline.open(settings=server_settings, workspace=workspace_name) as kb:
         assert (await kb.duplicates.different(found["a"], found["b"])).similarity is not None
         assert (await kb.duplicates.same(found["b"], found["c"])).similarity is None
-    assert await joined(feed) == [["a"], ["b", "c"]]
-    assert await clusters(feed) == [["b", "c"]]
+        await kb.duplicates.same(found["d"], found["c"])
+    assert await joined(feed) == [["a"], ["b", "c", "d"]]
+    assert await clusters(feed) == [["b", "c", "d"]]
 
 
 @pytest.mark.parametrize(

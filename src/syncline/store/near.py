@@ -6,7 +6,7 @@ not see.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncline.store.database import Connection
@@ -102,10 +102,20 @@ async def likenesses(db: Connection, scope: Scope, found: Sequence[int]) -> Like
         elders.setdefault(content, {})[elder] = distance
     different = {pair for pair, same in decided.items() if not same}
     near: dict[int, set[int]] = {}
-    for a, b in (pairs | set(decided)) - different:
+    said = _passed_on(pair for pair, same in decided.items() if same)
+    for a, b in (pairs | said) - different:
         near.setdefault(a, set()).add(b)
         near.setdefault(b, set()).add(a)
     return Likeness(near, different, elders)
+
+
+def _passed_on(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """A person's `same` is passed on, as similarity is not: all pairs that follow from these."""
+    groups: dict[int, set[int]] = {}
+    for a, b in pairs:
+        both = groups.get(a, {a}) | groups.get(b, {b})
+        groups.update(dict.fromkeys(both, both))
+    return {(a, b) for a, group in groups.items() for b in group if a < b}
 
 
 async def first_names(

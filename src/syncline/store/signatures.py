@@ -154,13 +154,18 @@ async def look_alikes(
 ) -> set[tuple[int, int]]:
     """The pairs of one of these contents and one that shares a band with it; lower id first."""
     found = await db.execute(
-        "SELECT DISTINCT least(s.content_id, o.content_id), greatest(s.content_id, o.content_id)"
-        " FROM unnest(%(contents)s::bigint[]) AS w (content_id)"
-        " CROSS JOIN LATERAL (SELECT content_id, unnest(bands) AS band FROM content_signatures"
-        " WHERE workspace_id = %(workspace)s AND content_id = w.content_id) s"
+        "WITH mine AS MATERIALIZED (SELECT content_id, unnest(bands) AS band"
+        " FROM content_signatures WHERE workspace_id = %(workspace)s"
+        " AND content_id = ANY(%(contents)s)),"
+        # Most bands have one holder, and are done with here.
+        " shared AS MATERIALIZED (SELECT b.band FROM content_bands b"
+        " WHERE b.workspace_id = %(workspace)s AND b.band = ANY(ARRAY(SELECT band FROM mine))"
+        " GROUP BY b.band HAVING count(*) > 1)"
+        " SELECT DISTINCT least(m.content_id, o.content_id), greatest(m.content_id, o.content_id)"
+        " FROM mine m JOIN shared s ON s.band = m.band"
         " CROSS JOIN LATERAL (SELECT b.content_id FROM content_bands b"
-        " WHERE b.workspace_id = %(workspace)s AND b.band = s.band"
-        " ORDER BY b.content_id LIMIT %(most)s) o WHERE o.content_id <> s.content_id",
+        " WHERE b.workspace_id = %(workspace)s AND b.band = m.band"
+        " ORDER BY b.content_id LIMIT %(most)s) o WHERE o.content_id <> m.content_id",
         {"contents": list(contents), "workspace": workspace, "most": _MOST_IN_A_BAND},
     )
     return {(row[0], row[1]) for row in await found.fetchall()}

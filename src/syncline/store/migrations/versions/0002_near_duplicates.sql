@@ -55,7 +55,7 @@ CREATE OR REPLACE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SE
 SET search_path = syncline, pg_catalog AS $$
 BEGIN
     ANALYZE (SKIP_LOCKED) manifest, documents, run_seen, embeddings_shared, content_signatures,
-        content_bands, near_pairs;
+        near_pairs;
     FOR i IN 0..7 LOOP
         EXECUTE format('ANALYZE (SKIP_LOCKED) contents_%s, chunks_%s', i, i);
         -- What lies in the pending list is read through by every search.
