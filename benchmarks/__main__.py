@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
-from benchmarks import extraction, memory, sync_folder, sync_website
+from benchmarks import extraction, memory, near_duplicates, sync_folder, sync_website
 from benchmarks.corpus import make_corpus, names
 from benchmarks.measure import machine
 from benchmarks.peers import run as peers
 
-_ALL = ("folder", "website", "memory", "extraction", "peers")
+_RUN: dict[str, Callable[[int], None]] = {
+    "folder": sync_folder.run,
+    "website": sync_website.run,
+    "memory": lambda runs: memory.run(),
+    "extraction": extraction.run,
+    "near-duplicates": near_duplicates.run,
+}
+_ALL = (*_RUN, "peers")
 
 
 def main() -> None:
@@ -38,16 +46,11 @@ def main() -> None:
     if not wanted.json:
         print(machine())
         print(f"{len(names(corpus)):,} pages of documentation\n", flush=True)
-    if "folder" in which:
-        sync_folder.run(wanted.runs)
-    if "website" in which:
-        sync_website.run(wanted.runs)
-    if "memory" in which:
-        memory.run()
+    for name, run in _RUN.items():
+        if name in which:
+            run(wanted.runs)
     if "peers" in which:
         peers.run(wanted.runs, only, wanted.pages, as_json=wanted.json)
-    if "extraction" in which:
-        extraction.run(wanted.runs)
 
 
 if __name__ == "__main__":

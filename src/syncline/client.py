@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import Mode, WorkspaceId
-from syncline.parts import Connections, Deletions, Documents, Wished, asked
+from syncline.parts import Connections, Deletions, Documents, Duplicates, Wished, asked
 from syncline.settings import Settings
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
@@ -79,6 +79,7 @@ class Syncline:
         self.connections = Connections(self)
         self.documents = Documents(self)
         self.deletions = Deletions(self)
+        self.duplicates = Duplicates(self)
 
     # --- opening and closing ---------------------------------------------------------------------
 

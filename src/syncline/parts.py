@@ -1,4 +1,4 @@
-"""The parts of the Python API: `kb.connections`, `kb.documents`, `kb.deletions`."""
+"""The parts of the Python API: `kb.connections`, `kb.documents` and so on."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from syncline.client import Syncline
     from syncline.sync.deletions import Decided, HeldGroup
     from syncline.sync.documents import DocumentPage, DocumentView
+    from syncline.sync.duplicates import ClusterPage, DuplicatePage, DuplicatePair, PairView
     from syncline.sync.sources import Wishes
     from syncline.sync.standing import Standing
 
-__all__ = ["Connections", "Deletions", "Documents", "Wished", "asked"]
+__all__ = ["Connections", "Deletions", "Documents", "Duplicates", "Wished", "asked"]
 
 
 class Wished(TypedDict, total=False):
@@ -167,6 +168,57 @@ class Deletions:
 
         async with self._client.session() as (db, workspace):
             return await reject(db, workspace, what)
+
+
+class Duplicates:
+    """Documents that are much alike, and a person's word on them: `kb.duplicates`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(
+        self,
+        *,
+        state: str = "open",
+        connection: str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> DuplicatePage:
+        """A page of the pairs that wait for a word (`open`), or are called same or different."""
+        from syncline.sync.duplicates import duplicate_page
+
+        async with self._client.session() as (db, workspace):
+            return await duplicate_page(
+                db, workspace, state=state, connection=connection, limit=limit, offset=offset
+            )
+
+    async def show(self, document: int, other: int) -> PairView:
+        """Two documents side by side. Raises `NotHere`, `UsageError`."""
+        from syncline.sync.duplicates import pair_view
+
+        async with self._client.session() as (db, workspace):
+            return await pair_view(db, workspace, document, other)
+
+    async def same(self, document: int, other: int) -> DuplicatePair:
+        """Say that two documents are the same: search shows them as one hit."""
+        from syncline.sync.duplicates import decide
+
+        async with self._client.session() as (db, workspace):
+            return await decide(db, workspace, document, other, same=True)
+
+    async def different(self, document: int, other: int) -> DuplicatePair:
+        """Say that two documents are not the same, however alike: search shows both."""
+        from syncline.sync.duplicates import decide
+
+        async with self._client.session() as (db, workspace):
+            return await decide(db, workspace, document, other, same=False)
+
+    async def clusters(self, *, limit: int = 20, offset: int = 0) -> ClusterPage:
+        """A page of the clusters of near-duplicates, by their canonical documents."""
+        from syncline.sync.duplicates import cluster_page
+
+        async with self._client.session() as (db, workspace):
+            return await cluster_page(db, workspace, limit=limit, offset=offset)
 
 
 def asked(wishes: Wished) -> Wishes:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import psycopg
 
 from syncline.core.model import EntryKey, RunId
-from syncline.store import gone, manifest
+from syncline.store import gone, manifest, signatures
 from syncline.store.database import Connection
 from syncline.store.runs import RunRef
 from tests.support.storm import first_state
@@ -45,6 +45,10 @@ async def test_no_statement_of_a_run_reads_whole_tables(
         (row.workspace_id,),
     )
     keys = [EntryKey(r[0]) for r in await found.fetchall()]
+    found = await db.execute(
+        "SELECT id FROM contents WHERE workspace_id = %s ORDER BY id LIMIT 20", (row.workspace_id,)
+    )
+    contents = [r[0] for r in await found.fetchall()]
     _ExplainingCursor.plans.clear()
     db.cursor_factory = _ExplainingCursor
     await manifest.look_up(db, run, keys)
@@ -52,9 +56,14 @@ async def test_no_statement_of_a_run_reads_whole_tables(
     await manifest.failing(db, run, most=3)
     await gone.pending(db, run)
     await gone.created_since(db, run, RunId(0), [1, 2, 3])
+    await signatures.waiting(db, run.workspace_id, most=10)
+    await signatures.look_alikes(db, run.workspace_id, contents)
+    async with db.transaction(force_rollback=True):
+        await signatures.forget_signatures(db, run.workspace_id, contents)
     for plan in _ExplainingCursor.plans:
+        assert "Seq Scan on content_" not in plan, plan[:1500]
         assert "Seq Scan on documents" not in plan, plan[:1500]
         assert "Seq Scan on manifest" not in plan, plan[:1500]
         # A key column in a filter is a row that was read for nothing.
         assert not re.search(r"Filter: .*entry_key = ", plan), plan[:1500]
-    assert len(_ExplainingCursor.plans) == 5
+    assert len(_ExplainingCursor.plans) == 10

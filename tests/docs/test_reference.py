@@ -54,6 +54,7 @@ def test_every_code_of_a_source_error_is_explained() -> None:
     assert {code for code in codes if f"`{code}`" not in text} == set()
 
 
+EDITS = "s/extension 200/extension 250/; s/Five random/Four random/; s/next day/same week/"
 COMMANDS = {
     "sync": ["syncline sync docs --json"],
     "plan": ["syncline plan docs --json"],
@@ -64,6 +65,14 @@ COMMANDS = {
     "documents list": ["syncline documents list --json"],
     "documents show": ["syncline documents show 1 --json"],
     "documents why": ["syncline documents why docs/welcome.md --json"],
+    "duplicates list": [
+        f"sed '{EDITS}' docs/security/passwords.md > docs/security/passwords-new.md",
+        "syncline sync docs -q",
+        "syncline duplicates --json",
+    ],
+    "duplicates show": ["syncline duplicates show 1 2 --json"],
+    "duplicates same": ["syncline duplicates same 1 2 --json"],
+    "duplicates clusters": ["syncline duplicates clusters --json"],
     "deletions list": [
         "rm -r docs/*",
         "syncline sync docs -q || true",

@@ -112,6 +112,7 @@ async def expected(
         async with tools.database.connection() as db:
             await assert_consistent(db, workspace)
             undisturbed[kind] = await state_of(db, workspace)
+        assert len(undisturbed[kind]["clusters"]) > 2
     return undisturbed
 
 

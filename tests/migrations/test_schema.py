@@ -22,6 +22,7 @@ from tests.support.data_folders import make_data_folder, remove_data_folder, set
 from tests.support.external import external_server
 from tests.support.storm import first_state
 from tests.support.syncs import open_syncs
+from tests.support.world import World
 
 _PACKAGE = Path(schema.__file__).parent
 
@@ -192,3 +193,37 @@ async def test_addresses_that_lead_nowhere_are_said_clearly() -> None:
         ).open()
     assert "secret" not in str(caught.value)
     assert caught.value.hint
+
+
+async def test_contents_of_an_older_database_wait_to_be_compared(tmp_path: Path) -> None:
+    """A database of the first schema is upgraded with what is in it; the next run signs that."""
+    folder = make_data_folder()
+    settings = settings_for(folder, workers=1, embedder="hashing")
+    world = World(tmp_path / "world.json")
+    text = " ".join(f"word{n}" for n in range(80))
+    try:
+        async with EmbeddedServer(settings) as address:
+            owner = address.parameters("owner")
+            async with await psycopg.AsyncConnection.connect(
+                psycopg.conninfo.make_conninfo(**owner), autocommit=True
+            ) as db:
+                await schema.prepare_database(db)
+                await asyncio.to_thread(schema.migrate, owner, "0001")
+                await db.execute("INSERT INTO syncline.workspaces (name) VALUES ('old')")
+                for n in range(2):
+                    await db.execute(
+                        "INSERT INTO syncline.contents (workspace_id, hash, stemming, chunking,"
+                        " text) SELECT id, %s, 'english', '', %s FROM syncline.workspaces",
+                        (bytes([n]), f"{text} and {n}"),
+                    )
+            world.put("a", text)
+            async with open_syncs(settings, "old", world) as syncs:
+                assert (await syncs.run()).exit_code == 0
+                async with syncs.tools.database.connection() as connection:
+                    found = await connection.execute(
+                        "SELECT count(*), bool_and(compared), min(cardinality(bands)),"
+                        " (SELECT count(*) FROM near_pairs) FROM content_signatures"
+                    )
+                    assert await found.fetchone() == (3, True, 32, 3)
+    finally:
+        await asyncio.to_thread(remove_data_folder, folder)

@@ -6,6 +6,7 @@ from typing import Any
 
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
+from syncline.sync.duplicates import all_clusters
 
 __all__ = ["assert_consistent", "state_of"]
 
@@ -26,6 +27,15 @@ _STATE = {
     "embeddings": """
         SELECT model_id, encode(chunk_hash, 'hex'), vector::text FROM embeddings
         WHERE workspace_id = %s ORDER BY 1, 2""",
+    "signatures": """
+        SELECT encode(c.hash, 'hex'), s.version, s.bands, s.compared FROM content_signatures s
+        JOIN contents c ON c.workspace_id = s.workspace_id AND c.id = s.content_id
+        WHERE s.workspace_id = %s ORDER BY 1""",
+    "pairs": """
+        SELECT least(a.hash, b.hash), greatest(a.hash, b.hash), p.jaccard, p.numbers_differ
+        FROM near_pairs p JOIN contents a ON a.workspace_id = p.workspace_id AND a.id = p.a
+        JOIN contents b ON b.workspace_id = p.workspace_id AND b.id = p.b
+        WHERE p.workspace_id = %s ORDER BY 1, 2""",
     "manifest": """
         SELECT entry_id, partition, state, reason, alias_of, version, encode(fingerprint, 'hex'),
                encode(content_hash, 'hex'), failures, gone, gone_reason
@@ -57,6 +67,21 @@ _NEVER = {
     "a content without chunks": """
         SELECT count(*) FROM contents c WHERE workspace_id = %s AND text <> '' AND NOT EXISTS (
             SELECT FROM chunks k WHERE c.workspace_id = k.workspace_id AND c.id = k.content_id)""",
+    "a content without a signature": """
+        SELECT count(*) FROM contents c WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM content_signatures s WHERE s.workspace_id = c.workspace_id
+            AND s.content_id = c.id)""",
+    "a content that has not been compared": """
+        SELECT count(*) FROM content_signatures WHERE workspace_id = %s AND NOT compared""",
+    "a band without its signature": """
+        SELECT count(*) FROM content_bands b WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM content_signatures s WHERE s.workspace_id = b.workspace_id
+            AND s.content_id = b.content_id AND b.band = ANY(s.bands))""",
+    "a signature without its bands": """
+        SELECT count(*) FROM content_signatures s, unnest(s.bands) AS k (band)
+        WHERE workspace_id = %s AND NOT EXISTS (
+            SELECT FROM content_bands b WHERE b.workspace_id = s.workspace_id
+            AND b.band = k.band AND b.content_id = s.content_id)""",
     "a live document without a manifest row": """
         SELECT count(*) FROM documents d WHERE workspace_id = %s AND state = 'live'
             AND NOT EXISTS (SELECT FROM manifest m WHERE m.workspace_id = d.workspace_id
@@ -84,10 +109,14 @@ async def _workspace(db: Connection, name: str) -> WorkspaceId:
 async def state_of(db: Connection, workspace: str) -> dict[str, list[Any]]:
     """Everything that is to be the same whatever happened on the way. Ids and times are not."""
     workspace_id = await _workspace(db, workspace)
-    state = {}
+    state: dict[str, list[Any]] = {}
     for name, query in _STATE.items():
         found = await db.execute(query.encode(), (workspace_id,))
         state[name] = list(await found.fetchall())
+    state["clusters"] = [
+        [(copy.connection, copy.entry_id) for copy in cluster.documents]
+        for cluster in await all_clusters(db, workspace_id)
+    ]
     return state
 
 

@@ -30,12 +30,15 @@ def _text(seed: int) -> str:
 
 
 def first_state(path: Path, entries: int) -> World:
-    """`entries` entries, 30 % of which share their content with another."""
+    """`entries` entries, 30 % of which share their content with another, and 10 % nearly."""
     world = World(path)
-    shared = entries * 3 // 10
+    shared, nearly = entries * 3 // 10, entries // 10
     texts = {
         f"doc/{n:05}": _text(n if n >= shared else n % max(1, shared // 3)) for n in range(entries)
     }
+    for n in range(nearly):
+        # Of a text that is shared, or of one that is not; some with other numbers.
+        texts[f"doc/{shared + n:05}"] = f"{_text(n * 7)}\nA copy of {n % 3}.\n"
     world.put_many(texts)
     return world
 
@@ -49,7 +52,12 @@ def second_state(world: World, entries: int) -> None:
     edited, deleted, moved, again = (names[i * share : (i + 1) * share] for i in range(4))
     entries_before = world.read()["entries"]
     texts = {name: entries_before[name]["text"] for name in names}
-    world.put_many({name: _text(100_000 + n) for n, name in enumerate(edited)})
+    world.put_many(
+        {
+            name: f"{texts[name]}\nOne line more.\n" if n % 2 else _text(100_000 + n)
+            for n, name in enumerate(edited)
+        }
+    )
     for name in deleted:
         world.remove(name)
     for name in moved:

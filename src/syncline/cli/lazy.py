@@ -23,6 +23,7 @@ COMMANDS = {
     "runs": "List the runs there were, or show one's report.",
     "documents": "List documents, show one, tell why one is there or not, bring one back.",
     "deletions": "List what the guard holds, and approve or reject it.",
+    "duplicates": "List documents that are much alike, and say whether they are the same.",
     "connections": "List the connections, or remove one.",
     "up": "Hold the bundled database up, so that other commands start faster.",
     "down": "Stop the bundled database.",

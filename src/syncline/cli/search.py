@@ -57,6 +57,10 @@ def search(
     updated_before: Annotated[
         str | None, typer.Option(metavar="DATE", help="Updated before.")
     ] = None,
+    all_copies: Annotated[
+        bool,
+        typer.Option("--all-copies", help="Show near-duplicates as hits of their own."),
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many, up to 100.")] = 10,
     offset: Annotated[int, typer.Option(help="Skip so many.")] = 0,
     as_json: AsJson = False,
@@ -79,6 +83,7 @@ def search(
             tags=tuple(tags or ()),
             updated_since=since,
             updated_before=before,
+            all_copies=all_copies,
             limit=limit,
             offset=offset,
         )
@@ -116,9 +121,10 @@ def _print_hit(hit: Hit) -> None:
     say(f"    {shown(hit.connection)}: {place}")
     say(f"    {_highlighted(hit)}")
     say(dim(f"    {shown('; '.join(hit.why), most=200)}  (document {hit.document})"))
-    if hit.also:
-        others = ", ".join(f"{shown(each.connection)}: {shown(each.entry_id)}" for each in hit.also)
-        say(dim(f"    same text: {shown(others, most=300)}"))
+    for remark, others in (("same text", hit.also), ("also in", hit.similar)):
+        if others:
+            places = ", ".join(f"{each.connection}: {each.entry_id}" for each in others)
+            say(dim(f"    {remark}: {shown(places, most=300)}"))
     say()
 
 

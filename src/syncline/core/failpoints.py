@@ -40,6 +40,8 @@ class Failpoint(StrEnum):
     MOVES_WRITTEN = "moves.written"
     DELETIONS_BEFORE_COMMIT = "deletions.before_commit"
     DELETIONS_COMMITTED = "deletions.committed"
+    PAIRS_BEFORE_COMMIT = "pairs.before_commit"
+    PAIRS_COMMITTED = "pairs.committed"
     RUN_BEFORE_CLOSE = "run.before_close"
     RUN_CLOSED = "run.closed"
 

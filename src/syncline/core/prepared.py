@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from syncline.core.model import ContentHash, Metadata
 
-__all__ = ["Chunk", "Extracted"]
+__all__ = ["SIGNATURE_VERSION", "Chunk", "Extracted"]
+
+SIGNATURE_VERSION = 1
+"""Moves whenever the same text would have other bands: stored ones are then made again."""
 
 
 @dataclass(frozen=True, slots=True)

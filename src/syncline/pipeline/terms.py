@@ -20,6 +20,7 @@ from syncline.pipeline.stopwords import STOPWORDS
 __all__ = [
     "TERMS_VERSION",
     "query_terms",
+    "spaced",
     "stem",
     "stemming_of",
     "terms",
@@ -46,6 +47,7 @@ _ASCII_WORD = re.compile(r"\w+", re.ASCII)
 _WORD = re.compile(
     f"[{_UNSPACED}{_UNSPACED_WIDE}]+|(?:(?![{_UNSPACED}{_UNSPACED_WIDE}])[\\w{_MARKS}])+"
 )
+_BETWEEN = re.compile(f"[{_UNSPACED}{_UNSPACED_WIDE}]+|[^\\w{_MARKS}]+")
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}{_UNSPACED_WIDE}]")
 
 
@@ -128,6 +130,18 @@ def word_spans(text: str) -> list[tuple[int, int, str]]:
 def stem(word: str, stemming: str) -> str:
     """The term of one folded word."""
     return str(_stemmer(stemming).stemWord(word))[:_MAX_WORD]
+
+
+def spaced(text: str) -> str:
+    """`text` folded, with nothing but spaces between its words."""
+    return _BETWEEN.sub(_between, _fold(text))
+
+
+def _between(match: re.Match[str]) -> str:
+    found = match[0]
+    if not _is_unspaced(found):
+        return " "
+    return f" {' '.join(found[n : n + 2] for n in range(max(len(found) - 1, 1)))} "
 
 
 def stemming_of(language: str | None) -> str:

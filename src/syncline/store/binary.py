@@ -1,4 +1,4 @@
-"""PostgreSQL's binary formats, for the two tables that take most of the bytes.
+"""PostgreSQL's binary formats, for the tables that take most of the bytes.
 
 Formats: COPY's from the PostgreSQL manual (COPY, "Binary Format"); `tsvector` as
 `tsvectorrecv` reads it; `halfvec` as pgvector's `halfvec_recv` does.
@@ -14,15 +14,23 @@ from typing import Any
 
 from syncline.core.prepared import Chunk
 
-__all__ = ["array_literal", "chunk_rows", "embedding_rows", "term_vector", "terms_literal"]
+__all__ = [
+    "array_literal",
+    "chunk_rows",
+    "embedding_rows",
+    "signature_rows",
+    "term_vector",
+    "terms_literal",
+]
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = struct.pack(">h", -1)
 _int4 = struct.Struct(">i").pack
 # The number of fields, five numbers with their lengths, a hash with its own, the text's length.
 _chunk_head = struct.Struct(">h iq iq ii ii ii i16s i").pack
-_text_array_head = struct.Struct(">iiiii").pack
-_TEXT_OID = 25
+_int8_field = struct.Struct(">iq").pack
+_array_head = struct.Struct(">iiiii").pack
+_TEXT_OID, _INT8_OID = 25, 20
 _MOST_OFTEN = 16383
 """A position has 14 bits; we keep a term's frequency there."""
 
@@ -87,7 +95,7 @@ def array_literal(values: Sequence[str]) -> str:
 def _text_array(values: tuple[str, ...]) -> bytes:
     if not values:
         return struct.pack(">iii", 0, 0, _TEXT_OID)
-    return _text_array_head(1, 0, _TEXT_OID, len(values), 1) + b"".join(
+    return _array_head(1, 0, _TEXT_OID, len(values), 1) + b"".join(
         _field(value.encode()) for value in values
     )
 
@@ -125,3 +133,32 @@ def embedding_rows(hashes: Sequence[bytes], vectors: Any) -> bytes:
         parts += (b"\0\x02", _field(chunk_hash), _field(head + row.tobytes()))
     parts.append(_TRAILER)
     return b"".join(parts)
+
+
+def signature_rows(
+    workspace: int, version: int, signatures: Iterable[tuple[int, Sequence[int]]]
+) -> bytes:
+    """A COPY payload of (workspace_id, content_id, version, compared, bands).
+
+    Who has no bands has nothing to be compared with.
+    """
+    parts = [_HEADER]
+    workspace_field = b"\0\x05" + _int8_field(8, workspace)
+    version_field = struct.pack(">ih", 2, version)
+    for content, bands in signatures:
+        parts += (
+            workspace_field,
+            _int8_field(8, content),
+            version_field,
+            b"\0\0\0\x01\0" if bands else b"\0\0\0\x01\x01",
+            _field(_int8_array(bands)),
+        )
+    parts.append(_TRAILER)
+    return b"".join(parts)
+
+
+def _int8_array(values: Sequence[int]) -> bytes:
+    if not values:
+        return struct.pack(">iii", 0, 0, _INT8_OID)
+    head = _array_head(1, 0, _INT8_OID, len(values), 1)
+    return head + b"".join(_int8_field(8, value) for value in values)

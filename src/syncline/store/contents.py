@@ -10,6 +10,7 @@ from syncline.core.model import ContentHash, WorkspaceId
 from syncline.store.binary import chunk_rows, embedding_rows
 from syncline.store.database import Connection
 from syncline.store.results import Indexed
+from syncline.store.signatures import forget_signatures, write_signatures
 
 __all__ = [
     "collect_orphans",
@@ -91,6 +92,7 @@ async def write_contents(
     stored = await _lock(db, workspace, chunking, sorted(wanted))
     fresh = {h: i for h, i in sorted(wanted.items()) if h not in stored and i is not None}
     made = await _insert(db, workspace, chunking, fresh)
+    await write_signatures(db, workspace, {c: fresh[h].bands for h, c in made.items()})
     missing = sorted(set(wanted) - set(stored) - set(made))
     if missing:  # another batch stored them while we waited for their keys
         stored |= await _lock(db, workspace, chunking, missing)
@@ -243,6 +245,7 @@ async def collect_orphans(db: Connection, workspace: WorkspaceId, *, most: int =
             (workspace, orphans),
         )
         hashes = sorted({row[0] for row in await found.fetchall()})
+        await forget_signatures(db, workspace, orphans)
         await db.execute(
             "DELETE FROM contents WHERE workspace_id = %s AND id = ANY(%s)", (workspace, orphans)
         )

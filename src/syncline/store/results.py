@@ -37,6 +37,8 @@ class Indexed:
     text: str
     stemming: str
     chunks: Sequence[Chunk]
+    bands: Sequence[int]
+    """What its near-duplicates are found by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,8 +130,8 @@ async def prepare_database(connection: Connection) -> None:
     await connection.execute("SELECT set_config('search_path', %s, true)", (f"{SCHEMA}, {row[0]}",))
 
 
-def migrate(owner: dict[str, str]) -> None:
-    """Run the migrations. Imports SQLAlchemy and Alembic, which takes a second."""
+def migrate(owner: dict[str, str], revision: str = "head") -> None:
+    """Run the migrations, up to this one. Imports SQLAlchemy and Alembic, which takes a second."""
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
@@ -147,6 +147,6 @@ def migrate(owner: dict[str, str]) -> None:
     config.set_main_option("script_location", "syncline.store:migrations")
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
         connection.commit()
     engine.dispose()

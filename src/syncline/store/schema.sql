@@ -3,6 +3,7 @@
 --
 -- Every table that holds a workspace's data begins its key with workspace_id.
 -- Lock order of a batch: runs, manifest, contents, embeddings, documents; within each, by key.
+-- Signatures come after contents, and pairs after signatures.
 
 CREATE TABLE workspaces (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -245,11 +246,62 @@ CREATE TABLE orphan_candidates (
     PRIMARY KEY (workspace_id, n)
 );
 
+-- What a content's near-duplicates are found by: the keys of its bands (pipeline/minhash.py).
+-- `compared`: its pairs with everything that was there are in near_pairs.
+CREATE TABLE content_signatures (
+    workspace_id  bigint NOT NULL,
+    content_id    bigint NOT NULL,
+    version       smallint NOT NULL,
+    bands         bigint[] NOT NULL,
+    compared      boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (workspace_id, content_id),
+    FOREIGN KEY (workspace_id, content_id) REFERENCES contents ON DELETE CASCADE
+);
+CREATE INDEX content_signatures_waiting ON content_signatures (workspace_id, content_id)
+    WHERE NOT compared;
+
+-- The same the other way round; written and removed with the signature.
+CREATE TABLE content_bands (
+    workspace_id  bigint NOT NULL,
+    band          bigint NOT NULL,
+    content_id    bigint NOT NULL,
+    PRIMARY KEY (workspace_id, band, content_id)
+);
+
+-- Contents that are much alike: what part of all their shingles is in both, exactly.
+CREATE TABLE near_pairs (
+    workspace_id    bigint NOT NULL,
+    a               bigint NOT NULL,
+    b               bigint NOT NULL,
+    jaccard         double precision NOT NULL,
+    numbers_differ  boolean NOT NULL,
+    PRIMARY KEY (workspace_id, a, b),
+    FOREIGN KEY (workspace_id, a) REFERENCES content_signatures ON DELETE CASCADE,
+    FOREIGN KEY (workspace_id, b) REFERENCES content_signatures ON DELETE CASCADE,
+    CHECK (a < b)
+);
+CREATE INDEX near_pairs_b ON near_pairs (workspace_id, b, a);
+
+-- A person's word on two documents. It stands through their edits and moves.
+CREATE TABLE near_decisions (
+    workspace_id  bigint NOT NULL,
+    a             bigint NOT NULL,
+    b             bigint NOT NULL,
+    same          boolean NOT NULL,
+    decided_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, a, b),
+    FOREIGN KEY (workspace_id, a) REFERENCES documents ON DELETE CASCADE,
+    FOREIGN KEY (workspace_id, b) REFERENCES documents ON DELETE CASCADE,
+    CHECK (a < b)
+);
+CREATE INDEX near_decisions_b ON near_decisions (workspace_id, b);
+
 -- Statistics belong to the owner of a table; the application may ask for them to be taken.
 CREATE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = syncline, pg_catalog AS $$
 BEGIN
-    ANALYZE (SKIP_LOCKED) manifest, documents, run_seen, embeddings_shared;
+    ANALYZE (SKIP_LOCKED) manifest, documents, run_seen, embeddings_shared, content_signatures,
+        near_pairs;
     FOR i IN 0..7 LOOP
         EXECUTE format('ANALYZE (SKIP_LOCKED) contents_%s, chunks_%s', i, i);
         -- What lies in the pending list is read through by every search.
@@ -265,6 +317,7 @@ ALTER TABLE manifest ALTER locator SET STATISTICS 0, ALTER validators SET STATIS
     ALTER failure SET STATISTICS 0, ALTER entry_id SET STATISTICS 0;
 ALTER TABLE documents ALTER properties SET STATISTICS 0, ALTER title SET STATISTICS 0;
 ALTER TABLE embeddings_shared ALTER vector SET STATISTICS 0;
+ALTER TABLE content_signatures ALTER bands SET STATISTICS 0;
 DO $$
 BEGIN
     FOR i IN 0..7 LOOP

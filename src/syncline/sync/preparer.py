@@ -145,13 +145,7 @@ class Preparer:
         run = self._context.run
         texts = {r.outcome.hash: r.outcome for r in readings if isinstance(r.outcome, Extracted)}
         stored = await known_contents(self._db, run.workspace_id, list(texts), self._index)
-        indexed = {
-            content_hash: Indexed(
-                text.text, text.stemming, chunk(text.text, text.stemming, self._chunking)
-            )
-            for content_hash, text in texts.items()
-            if content_hash not in stored
-        }
+        indexed = self._index_texts([text for h, text in texts.items() if h not in stored])
         sections = await self._compare(readings, known, indexed)
         results = [self._result(r, indexed, sections) for r in readings]
         made, reused = await self._embed(indexed)
@@ -165,6 +159,23 @@ class Preparer:
             reused=reused,
         )
         return batch, [decide(r, known.get(r.key)) for r in results]
+
+    def _index_texts(self, texts: Sequence[Extracted]) -> dict[Any, Indexed]:
+        """Contents that are not stored yet, ready to be searched."""
+        if not texts:
+            return {}
+        from syncline.pipeline.minhash import bands_of_each  # NumPy, where there is work for it
+
+        bands = bands_of_each([text.text for text in texts])
+        return {
+            text.hash: Indexed(
+                text.text,
+                text.stemming,
+                chunk(text.text, text.stemming, self._chunking),
+                own,
+            )
+            for text, own in zip(texts, bands, strict=True)
+        }
 
     async def _embed(
         self, indexed: dict[Any, Indexed]

@@ -45,6 +45,7 @@ from syncline.sync.intake import Intake
 from syncline.sync.opening import ConnectorOpener
 from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
+from syncline.sync.resemblance import compare_new
 from syncline.sync.triage import Rules
 from syncline.sync.work import RunContext
 
@@ -202,6 +203,9 @@ async def execute(
                 fingerprint=fingerprint,
             )
     if not context.plan:
+        # 6. What is new is compared with what is like it.
+        say("comparing what is new")
+        await compare_new(db, run.workspace_id, request.stop)
         await note_pipeline(db, run, rules.window_fingerprint)
         await _end_of_report(db, run, report)
 

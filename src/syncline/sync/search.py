@@ -23,6 +23,7 @@ from syncline.store.search_scope import (
     search_titles,
     title_scores,
 )
+from syncline.sync.search_collapse import Group, collapse, single
 from syncline.sync.search_hits import Also, Hit, build_hits
 from syncline.sync.search_ranking import Ranked, rank, rarity
 from syncline.sync.search_snippet import Question
@@ -52,6 +53,8 @@ class SearchRequest:
     updated_since: datetime | None = None
     """By the source's own time of the update, else by when we noticed it."""
     updated_before: datetime | None = None
+    all_copies: bool = False
+    """Near-duplicates are hits of their own, instead of being named with the best of them."""
     limit: int = 10
     offset: int = 0
 
@@ -126,9 +129,10 @@ async def search(
     else:
         plan, notes = await _plan(db, workspace, text, embed, model)
         if plan is not None:
-            ranked = await _ranked(db, scope, plan, request.offset + request.limit)
-            page = ranked[request.offset : request.offset + request.limit]
-            more = len(ranked) > request.offset + request.limit
+            wanted = request.offset + request.limit
+            groups = await _ranked(db, scope, plan, wanted, all_copies=request.all_copies)
+            page = groups[request.offset : wanted]
+            more = len(groups) > wanted
             hits = await build_hits(db, scope, plan.question, plan.title, page, request.offset + 1)
     return SearchPage(tuple(hits), more, time.perf_counter() - started, tuple(notes))
 
@@ -254,7 +258,9 @@ async def _weighed(
     )
 
 
-async def _ranked(db: Connection, scope: Scope, plan: _Plan, wanted: int) -> list[Ranked]:
+async def _ranked(
+    db: Connection, scope: Scope, plan: _Plan, wanted: int, *, all_copies: bool
+) -> list[Group]:
     """The best contents: at least `wanted` and one more, where there are so many.
 
     A first look takes few candidates and asks afterwards which of them are in the scope.
@@ -262,9 +268,12 @@ async def _ranked(db: Connection, scope: Scope, plan: _Plan, wanted: int) -> lis
     """
     if wanted <= _SHALLOW_HITS:
         seen, visible, exhausted, ranked = await _look(db, scope, plan, _SHALLOW)
-        if exhausted or (visible > wanted and (scope.narrow or 2 * visible >= seen)):
-            return ranked
-    return (await _look(db, replace(scope, deep=True), plan, _DEEP))[3]
+        groups = single(ranked) if all_copies else await collapse(db, scope, ranked)
+        own = visible - (len(ranked) - len(groups))
+        if exhausted or (own > wanted and (scope.narrow or 2 * visible >= seen)):
+            return groups
+    ranked = (await _look(db, replace(scope, deep=True), plan, _DEEP))[3]
+    return single(ranked) if all_copies else await collapse(db, scope, ranked)
 
 
 async def _look(

@@ -16,6 +16,7 @@ from syncline.store.search_scope import (
     documents_of,
     passages_of,
 )
+from syncline.sync.search_collapse import Group
 from syncline.sync.search_ranking import Ranked
 from syncline.sync.search_snippet import Question, snippet
 
@@ -26,7 +27,7 @@ _MOST_ALSO = 20
 
 @dataclass(frozen=True, slots=True)
 class Also:
-    """Another document with a hit's very content."""
+    """Another document with a hit's content: the very same, or nearly."""
 
     document: DocumentId
     title: str | None
@@ -60,6 +61,9 @@ class Hit:
     scores: Mapping[str, float]
     """`words`, `meaning` and `title`, each between 0 and 1."""
     also: tuple[Also, ...]
+    """With the same text."""
+    similar: tuple[Also, ...]
+    """With nearly the same text, which would have been further hits."""
     updated_at: datetime | None
     tags: tuple[str, ...]
 
@@ -69,23 +73,26 @@ async def build_hits(
     scope: Scope,
     question: Question,
     title: Title,
-    page: Sequence[Ranked],
+    groups: Sequence[Group],
     first_rank: int,
 ) -> list[Hit]:
-    """The hits for these contents, in their order."""
+    """The hits for these groups, in their order."""
+    page = [group.shown for group in groups]
+    fellows = [content for group in groups for content in group.fellows[:_MOST_ALSO]]
     documents = await documents_of(
-        db, scope, [each.content for each in page], title, most=_MOST_ALSO + 1
+        db, scope, [each.content for each in page] + fellows, title, most=_MOST_ALSO + 1
     )
     passages = await passages_of(
         db, scope.workspace, [(each.content, each.n) for each in page if each.n is not None]
     )
     hits: list[Hit] = []
-    for each in page:
+    for each, group in zip(page, groups, strict=True):
         # A document may have been deleted since it was ranked.
         if each.content in documents:
             passage = passages.get((each.content, each.n or 0), Passage())
             rank_here = first_rank + len(hits)
-            hits.append(_hit(rank_here, each, documents[each.content], passage, question))
+            similar = [d for fellow in group.fellows for d in documents.get(fellow, ())]
+            hits.append(_hit(rank_here, each, documents[each.content], similar, passage, question))
     return hits
 
 
@@ -93,6 +100,7 @@ def _hit(
     place: int,
     ranked: Ranked,
     documents: Sequence[SeenDocument],
+    similar: Sequence[SeenDocument],
     passage: Passage,
     question: Question,
 ) -> Hit:
@@ -117,12 +125,16 @@ def _hit(
             "meaning": round(ranked.meaning, 4),
             "title": round(ranked.title, 4),
         },
-        also=tuple(
-            Also(other.id, other.title, other.url, other.connection, other.entry_id)
-            for other in others
-        ),
+        also=_also(others),
+        similar=_also(similar[:_MOST_ALSO]),
         updated_at=document.updated_at,
         tags=tuple(document.tags),
+    )
+
+
+def _also(documents: Sequence[SeenDocument]) -> tuple[Also, ...]:
+    return tuple(
+        Also(each.id, each.title, each.url, each.connection, each.entry_id) for each in documents
     )
 
 

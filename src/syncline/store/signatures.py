@@ -1,0 +1,204 @@
+"""What near-duplicates are found by: the bands of each content, and the pairs that came of them.
+
+A batch writes the signatures of the contents that it brings. At the end of a run the contents
+that wait are compared with all that share a band with them, in steps that may be done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from syncline.core.failpoints import Failpoint, hit
+from syncline.core.model import WorkspaceId
+from syncline.core.prepared import SIGNATURE_VERSION
+from syncline.store.binary import signature_rows
+from syncline.store.database import Connection
+
+__all__ = [
+    "Pair",
+    "Waiting",
+    "forget_signatures",
+    "look_alikes",
+    "sign",
+    "store_pairs",
+    "texts_of",
+    "waiting",
+    "write_signatures",
+]
+
+_MOST_IN_A_BAND = 100
+"""Of the contents that share a band, so many are candidates: the oldest. Boilerplate by the
+thousand would otherwise be compared each with each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two contents that are much alike; the lower id first."""
+
+    a: int
+    b: int
+    jaccard: float
+    numbers_differ: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A content that has not been compared yet."""
+
+    content: int
+    signed: bool
+    """False where it came before there were signatures of today's kind."""
+
+
+async def write_signatures(
+    db: Connection, workspace: WorkspaceId, bands: Mapping[int, Sequence[int]]
+) -> None:
+    """In the transaction that brings these contents, which nobody else can see yet."""
+    if not bands:
+        return
+    payload = signature_rows(workspace, SIGNATURE_VERSION, sorted(bands.items()))
+    async with db.cursor().copy(
+        "COPY content_signatures (workspace_id, content_id, version, compared, bands)"
+        " FROM STDIN (FORMAT binary)"
+    ) as copy:
+        await copy.write(payload)
+    await _spread(db, workspace, sorted(bands))
+
+
+async def _spread(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> None:
+    await db.execute(
+        "INSERT INTO content_bands (workspace_id, band, content_id)"
+        " SELECT workspace_id, unnest(bands), content_id FROM content_signatures"
+        " WHERE workspace_id = %s AND content_id = ANY(%s)",
+        (workspace, list(contents)),
+    )
+
+
+async def forget_signatures(
+    db: Connection, workspace: WorkspaceId, contents: Sequence[int]
+) -> None:
+    """In the transaction that removes these contents; their pairs go too."""
+    await _lock(db, workspace, contents)
+    await _gather(db, workspace, contents)
+    await db.execute(
+        "DELETE FROM content_signatures WHERE workspace_id = %s AND content_id = ANY(%s)",
+        (workspace, list(contents)),
+    )
+
+
+async def _lock(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> set[int]:
+    """Those that are still there, in one order, so that nobody waits for each other."""
+    found = await db.execute(
+        "SELECT content_id FROM content_signatures WHERE workspace_id = %s"
+        " AND content_id = ANY(%s) ORDER BY content_id FOR UPDATE",
+        (workspace, sorted(contents)),
+    )
+    return {row[0] for row in await found.fetchall()}
+
+
+async def _gather(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> None:
+    await db.execute(
+        "DELETE FROM content_bands b USING (SELECT content_id, unnest(bands) AS band"
+        " FROM content_signatures WHERE workspace_id = %(workspace)s"
+        " AND content_id = ANY(%(contents)s)) s"
+        " WHERE b.workspace_id = %(workspace)s AND b.band = s.band"
+        " AND b.content_id = s.content_id",
+        {"workspace": workspace, "contents": list(contents)},
+    )
+
+
+async def waiting(db: Connection, workspace: WorkspaceId, *, most: int) -> list[Waiting]:
+    """Contents that have not been compared, by id."""
+    found = await db.execute(
+        "SELECT content_id, version = %s FROM content_signatures"
+        " WHERE workspace_id = %s AND NOT compared ORDER BY content_id LIMIT %s",
+        (SIGNATURE_VERSION, workspace, most),
+    )
+    return [Waiting(*row) for row in await found.fetchall()]
+
+
+async def texts_of(
+    db: Connection, workspace: WorkspaceId, contents: Sequence[int]
+) -> dict[int, str]:
+    """The texts of those of these contents that are there."""
+    found = await db.execute(
+        "SELECT id, text FROM contents WHERE workspace_id = %s AND id = ANY(%s)",
+        (workspace, list(contents)),
+    )
+    return dict(await found.fetchall())
+
+
+async def sign(db: Connection, workspace: WorkspaceId, bands: Mapping[int, Sequence[int]]) -> None:
+    """Replace the signatures of contents that are there, and let them wait."""
+    async with db.transaction():
+        there = sorted(await _lock(db, workspace, list(bands)))
+        await _gather(db, workspace, there)
+        await db.execute(
+            "UPDATE content_signatures s SET version = %(version)s, compared = n.bands = '{}',"
+            " bands = n.bands::bigint[]"
+            " FROM unnest(%(contents)s::bigint[], %(bands)s::text[]) AS n (content_id, bands)"
+            " WHERE s.workspace_id = %(workspace)s AND s.content_id = n.content_id",
+            {
+                "version": SIGNATURE_VERSION,
+                "workspace": workspace,
+                "contents": there,
+                "bands": ["{" + ",".join(map(str, bands[content])) + "}" for content in there],
+            },
+        )
+        await _spread(db, workspace, there)
+
+
+async def look_alikes(
+    db: Connection, workspace: WorkspaceId, contents: Sequence[int]
+) -> set[tuple[int, int]]:
+    """The pairs of one of these contents and one that shares a band with it; lower id first."""
+    found = await db.execute(
+        "WITH mine AS MATERIALIZED (SELECT content_id, unnest(bands) AS band"
+        " FROM content_signatures WHERE workspace_id = %(workspace)s"
+        " AND content_id = ANY(%(contents)s)),"
+        # Most bands have one holder, and are done with here.
+        " shared AS MATERIALIZED (SELECT b.band FROM content_bands b"
+        " WHERE b.workspace_id = %(workspace)s AND b.band = ANY(ARRAY(SELECT band FROM mine))"
+        " GROUP BY b.band HAVING count(*) > 1)"
+        " SELECT DISTINCT least(m.content_id, o.content_id), greatest(m.content_id, o.content_id)"
+        " FROM mine m JOIN shared s ON s.band = m.band"
+        " CROSS JOIN LATERAL (SELECT b.content_id FROM content_bands b"
+        " WHERE b.workspace_id = %(workspace)s AND b.band = m.band"
+        " ORDER BY b.content_id LIMIT %(most)s) o WHERE o.content_id <> m.content_id",
+        {"contents": list(contents), "workspace": workspace, "most": _MOST_IN_A_BAND},
+    )
+    return {(row[0], row[1]) for row in await found.fetchall()}
+
+
+async def store_pairs(
+    db: Connection, workspace: WorkspaceId, compared: Sequence[int], pairs: Sequence[Pair]
+) -> None:
+    """These contents have been compared, with this outcome.
+
+    Whoever has brought another content meanwhile, and could not be seen, will compare it with
+    these. Contents that have gone meanwhile are left out.
+    """
+    concerned = {*compared, *(pair.a for pair in pairs), *(pair.b for pair in pairs)}
+    async with db.transaction():
+        there = await _lock(db, workspace, sorted(concerned))
+        stored = [pair for pair in pairs if pair.a in there and pair.b in there]
+        await db.execute(
+            "INSERT INTO near_pairs (workspace_id, a, b, jaccard, numbers_differ)"
+            " SELECT %s, * FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::boolean[])"
+            " ON CONFLICT DO NOTHING",
+            (
+                workspace,
+                [pair.a for pair in stored],
+                [pair.b for pair in stored],
+                [pair.jaccard for pair in stored],
+                [pair.numbers_differ for pair in stored],
+            ),
+        )
+        await db.execute(
+            "UPDATE content_signatures SET compared = true"
+            " WHERE workspace_id = %s AND content_id = ANY(%s)",
+            (workspace, sorted(there & set(compared))),
+        )
+        hit(Failpoint.PAIRS_BEFORE_COMMIT)
+    hit(Failpoint.PAIRS_COMMITTED)

@@ -1,0 +1,285 @@
+"""Near-duplicates as a person meets them: pairs in doubt, one beside the other, all clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import unified_diff
+
+from syncline.core.errors import NotHere, UsageError
+from syncline.core.model import Json, WorkspaceId
+from syncline.store.database import Connection
+from syncline.store.documents_read import DocumentRow, find_document, text_of
+from syncline.store.duplicates import (
+    Copy,
+    PairRow,
+    contents_with_near_duplicates,
+    copies_of,
+    decided_pairs,
+    decision_on,
+    open_pairs,
+    record_decision,
+    similarity_of,
+)
+from syncline.store.near import likenesses
+from syncline.store.search_scope import Scope
+from syncline.sync.documents import summary_of
+from syncline.sync.near_groups import gather
+from syncline.sync.sources import find_named
+
+__all__ = [
+    "Cluster",
+    "ClusterPage",
+    "DuplicatePage",
+    "DuplicatePair",
+    "PairView",
+    "all_clusters",
+    "cluster_page",
+    "decide",
+    "duplicate_page",
+    "pair_view",
+]
+
+_STATES = ("open", "same", "different")
+_CONTEXT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePair:
+    """Two documents that are much alike, or that a person has said something of."""
+
+    documents: tuple[DocumentRow, DocumentRow]
+    similarity: float | None
+    """What part of all runs of five words is in both; None where it is below 0.75."""
+    numbers_differ: bool
+    titles_differ: bool
+    state: str
+    """`open`, `same` or `different`."""
+    decided_at: datetime | None
+
+    def as_json(self) -> dict[str, Json]:
+        """The documented fields."""
+        return {
+            "documents": [summary_of(each) for each in self.documents],
+            "similarity": None if self.similarity is None else round(self.similarity, 4),
+            "numbers_differ": self.numbers_differ,
+            "titles_differ": self.titles_differ,
+            "state": self.state,
+            "decided_at": None if self.decided_at is None else self.decided_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePage:
+    """Some of the pairs that were asked for."""
+
+    pairs: Sequence[DuplicatePair]
+    total: int
+    offset: int
+
+    @property
+    def more(self) -> bool:
+        """Whether there are pairs after these."""
+        return self.offset + len(self.pairs) < self.total
+
+    def as_json(self) -> dict[str, Json]:
+        """The documented fields."""
+        return {
+            "pairs": [each.as_json() for each in self.pairs],
+            "total": self.total,
+            "offset": self.offset,
+            "more": self.more,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PairView:
+    """Two documents side by side."""
+
+    pair: DuplicatePair
+    numbers: tuple[Sequence[str], Sequence[str]]
+    """Those that only the one text, or only the other, names."""
+    difference: Sequence[str]
+    """Their texts as a unified diff."""
+
+    def as_json(self) -> dict[str, Json]:
+        """The documented fields."""
+        return self.pair.as_json() | {
+            "numbers": [list(each) for each in self.numbers],
+            "difference": list(self.difference),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Documents that search shows as one hit, the canonical one first."""
+
+    documents: Sequence[Copy]
+
+    def as_json(self) -> list[dict[str, Json]]:
+        """The documented fields of each."""
+        return [
+            {
+                "id": each.id,
+                "connection": each.connection,
+                "entry": each.entry_id,
+                "title": each.title,
+            }
+            for each in self.documents
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPage:
+    """Some of the clusters."""
+
+    clusters: Sequence[Cluster]
+    total: int
+    offset: int
+
+    @property
+    def more(self) -> bool:
+        """Whether there are clusters after these."""
+        return self.offset + len(self.clusters) < self.total
+
+    def as_json(self) -> dict[str, Json]:
+        """The documented fields."""
+        return {
+            "clusters": [each.as_json() for each in self.clusters],
+            "total": self.total,
+            "offset": self.offset,
+            "more": self.more,
+        }
+
+
+async def duplicate_page(
+    db: Connection,
+    workspace: WorkspaceId,
+    *,
+    state: str = "open",
+    connection: str | None = None,
+    limit: int = 20,
+    offset: int = 0,
+) -> DuplicatePage:
+    """A page of the pairs that wait for a person's word, or that have it.
+
+    Raises `UsageError` for an unknown state, `NotHere` for an unknown connection.
+    """
+    if state not in _STATES:
+        raise UsageError(
+            f"There is no state {state!r}.", hint=f"The states are: {', '.join(_STATES)}."
+        )
+    _check_page(limit, offset)
+    only = None if connection is None else (await find_named(db, workspace, connection)).id
+
+    async def page(limit: int, offset: int) -> list[PairRow]:
+        if state == "open":
+            return await open_pairs(db, workspace, connection=only, limit=limit, offset=offset)
+        same = state == "same"
+        return await decided_pairs(
+            db, workspace, same=same, connection=only, limit=limit, offset=offset
+        )
+
+    rows = await page(limit, offset)
+    total = rows[0].total if rows else sum(row.total for row in await page(1, 0))
+    return DuplicatePage([await _pair(db, workspace, row) for row in rows], total, offset)
+
+
+def _check_page(limit: int, offset: int) -> None:
+    if limit < 1 or offset < 0:
+        raise UsageError("A page has at least one pair and does not begin before the first.")
+
+
+async def _pair(db: Connection, workspace: WorkspaceId, row: PairRow) -> DuplicatePair:
+    return DuplicatePair(
+        (await find_document(db, workspace, row.a), await find_document(db, workspace, row.b)),
+        row.jaccard,
+        row.numbers_differ,
+        row.titles_differ,
+        _state(row.same),
+        row.decided_at,
+    )
+
+
+def _state(same: bool | None) -> str:
+    return "open" if same is None else "same" if same else "different"
+
+
+async def pair_view(db: Connection, workspace: WorkspaceId, one: int, other: int) -> PairView:
+    """Two documents side by side, whatever they have in common. Raises `NotHere`, `UsageError`."""
+    from syncline.pipeline.shingles import numbers
+
+    first, second = await _two(db, workspace, one, other)
+    decided = await decision_on(db, workspace, one, other)
+    texts = [(await text_of(db, workspace, each.content_id))[0] for each in (first, second)]
+    mine, others = (numbers(text) for text in texts)
+    pair = DuplicatePair(
+        (first, second),
+        await similarity_of(db, workspace, first.content_id, second.content_id),
+        numbers_differ=mine != others,
+        titles_differ=(first.title or "").casefold() != (second.title or "").casefold(),
+        state=_state(None if decided is None else decided[0]),
+        decided_at=None if decided is None else decided[1],
+    )
+    lines = unified_diff(
+        texts[0].splitlines(),
+        texts[1].splitlines(),
+        first.entry_id,
+        second.entry_id,
+        n=_CONTEXT,
+        lineterm="",
+    )
+    return PairView(pair, (sorted(mine - others), sorted(others - mine)), list(lines))
+
+
+async def _two(
+    db: Connection, workspace: WorkspaceId, one: int, other: int
+) -> tuple[DocumentRow, DocumentRow]:
+    if one == other:
+        raise UsageError("A document cannot be compared with itself.", hint="Name two documents.")
+    return await find_document(db, workspace, one), await find_document(db, workspace, other)
+
+
+async def decide(
+    db: Connection, workspace: WorkspaceId, one: int, other: int, *, same: bool
+) -> DuplicatePair:
+    """Keep a person's word on two documents, whatever they have in common.
+
+    It stands through edits and moves for as long as both documents exist, and replaces an
+    earlier one. Raises `NotHere`, `UsageError`.
+    """
+    await _two(db, workspace, one, other)
+    if not await record_decision(db, workspace, one, other, same=same):
+        raise NotHere("One of these documents has just been removed for good.")
+    return (await pair_view(db, workspace, one, other)).pair
+
+
+async def all_clusters(db: Connection, workspace: WorkspaceId) -> list[Cluster]:
+    """Every cluster of near-duplicates, by its canonical document.
+
+    Which ones there are follows from the documents and from what people have said alone.
+    """
+    contents = await contents_with_near_duplicates(db, workspace)
+    copies = await copies_of(db, workspace, contents)
+    ordered = sorted(copies, key=lambda content: _place(copies[content][0]))
+    everything = Scope(workspace, principals=None)
+    groups = gather(ordered, await likenesses(db, everything, ordered)) if ordered else []
+    return [
+        Cluster(sorted((copy for content in group for copy in copies[content]), key=_place))
+        for group in groups
+        if len(group) > 1
+    ]
+
+
+def _place(copy: Copy) -> tuple[str, str]:
+    return copy.connection, copy.entry_id
+
+
+async def cluster_page(
+    db: Connection, workspace: WorkspaceId, *, limit: int = 20, offset: int = 0
+) -> ClusterPage:
+    """A page of the clusters."""
+    _check_page(limit, offset)
+    clusters = await all_clusters(db, workspace)
+    return ClusterPage(clusters[offset : offset + limit], len(clusters), offset)
