@@ -54,7 +54,8 @@ async def put_rows(
     async with db.transaction():
         await db.execute(
             "CREATE TEMPORARY TABLE made ON COMMIT DROP AS SELECT nextval('content_ids') AS id,"
-            " i, %(text)s || ' w' || i || ' g' || i %% 50 AS text,"
+            " nextval('chunk_blocks') * 16 AS chunk, i,"
+            " %(text)s || ' w' || i || ' g' || i %% 50 AS text,"
             " %(prefix)s || '-' || lpad(i::text, 6, '0') AS entry"
             " FROM generate_series(1, %(count)s) AS i",
             values,
@@ -66,9 +67,18 @@ async def put_rows(
         )
         await db.execute(
             "INSERT INTO chunks (workspace_id, content_id, n, start, length, hash, text, headings,"
-            " terms) SELECT %(ws)s, id, 0, 0, 40, decode(md5(text), 'hex'),"
-            " text || repeat(' filling', 40), '{}', (SELECT string_agg(word || ':1', ' ')"
-            " FROM regexp_split_to_table(text, ' ') AS word)::tsvector FROM made",
+            " id) SELECT %(ws)s, id, 0, 0, 40, decode(md5(text), 'hex'),"
+            " text || repeat(' filling', 40), '{}', chunk FROM made",
+            values,
+        )
+        # Entries as store/postings.py packs them: each word occurs once in 40.
+        await db.execute(
+            "WITH made_segment AS (INSERT INTO segments (workspace_id, chunks, words)"
+            " VALUES (%(ws)s, %(count)s, 40 * %(count)s) RETURNING id)"
+            " INSERT INTO postings (workspace_id, term, segment_id, entries)"
+            " SELECT %(ws)s, word, s.id, string_agg(int8send((chunk << 16) | (1 << 8) | 85), '')"
+            " FROM made_segment s, made, regexp_split_to_table(text, ' ') AS word"
+            " GROUP BY word, s.id",
             values,
         )
         await db.execute(

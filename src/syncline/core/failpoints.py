@@ -42,6 +42,8 @@ class Failpoint(StrEnum):
     DELETIONS_COMMITTED = "deletions.committed"
     RUN_BEFORE_CLOSE = "run.before_close"
     RUN_CLOSED = "run.closed"
+    SEGMENTS_MERGED = "segments.merged"
+    VECTOR_INDEX_BEGUN = "vector_index.begun"
 
 
 _armed: dict[str, tuple[int, str]] = {}

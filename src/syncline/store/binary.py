@@ -1,7 +1,7 @@
-"""PostgreSQL's binary formats, for the two tables that take most of the bytes.
+"""PostgreSQL's binary formats, for the tables that take most of the bytes.
 
-Formats: COPY's from the PostgreSQL manual (COPY, "Binary Format"); `tsvector` as
-`tsvectorrecv` reads it; `halfvec` as pgvector's `halfvec_recv` does.
+Formats: COPY's from the PostgreSQL manual (COPY, "Binary Format"); `halfvec` as pgvector's
+`halfvec_recv` reads it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from syncline.core.prepared import Chunk
 
-__all__ = ["array_literal", "chunk_rows", "embedding_rows", "term_vector", "terms_literal"]
+__all__ = ["array_literal", "chunk_rows", "embedding_rows", "posting_rows", "terms_literal"]
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = struct.pack(">h", -1)
@@ -38,25 +38,8 @@ def _weight(frequency: int) -> int:
     return 2 if frequency <= 7 else 3
 
 
-_entry_tail = [b"\0" * 3] + [
-    b"\0" + struct.pack(">HH", 1, _weight(n) << 14 | n) for n in range(1, 256)
-]
-
-
-def term_vector(terms: Mapping[str, int]) -> bytes:
-    """A `tsvector` whose lexemes have one position: the term's frequency, weighted by class."""
-    parts = [_int4(len(terms))]
-    for term, count in sorted((term.encode(), count) for term, count in terms.items()):
-        parts.append(term)
-        if count < 256:
-            parts.append(_entry_tail[count])
-        else:
-            parts.append(b"\0" + struct.pack(">HH", 1, 3 << 14 | min(count, _MOST_OFTEN)))
-    return b"".join(parts)
-
-
 def terms_literal(terms: Mapping[str, int]) -> str:
-    """The same as text, for a single short value such as a title."""
+    """A `tsvector` as text, for a short value such as a title: the positions are frequencies."""
     return " ".join(
         "'{}':{}{}".format(
             term.replace("\\", "\\\\").replace("'", "''"),
@@ -81,14 +64,16 @@ def _text_array(values: Sequence[str]) -> bytes:
     )
 
 
-def chunk_rows(workspace: int, contents: Iterable[tuple[int, Sequence[Chunk]]]) -> bytes:
+def chunk_rows(
+    workspace: int, contents: Iterable[tuple[int, Sequence[Chunk], Sequence[int]]]
+) -> bytes:
     """A COPY payload for `chunks`: workspace_id, content_id, n, start, length, hash, text,
-    headings, terms."""
+    headings, id. Each content comes with its chunks and their ids."""
     parts = [_HEADER]
     workspace_field = _int8_field(8, workspace)
-    for content, chunks in contents:
+    for content, chunks, ids in contents:
         content_field = _int8_field(8, content)
-        for chunk in chunks:
+        for chunk, chunk_id in zip(chunks, ids, strict=True):
             parts += (
                 b"\0\x09",
                 workspace_field,
@@ -99,8 +84,19 @@ def chunk_rows(workspace: int, contents: Iterable[tuple[int, Sequence[Chunk]]]) 
                 _field(chunk.hash),
                 _field(chunk.text.encode()),
                 _field(_text_array(chunk.headings)),
-                _field(term_vector(chunk.terms)),
+                _int8_field(8, chunk_id),
             )
+    parts.append(_TRAILER)
+    return b"".join(parts)
+
+
+def posting_rows(workspace: int, segment: int, lists: Iterable[tuple[str, bytes]]) -> bytes:
+    """A COPY payload for `postings`: workspace_id, term, segment_id, entries."""
+    parts = [_HEADER]
+    head = b"\0\x04" + _int8_field(8, workspace)
+    segment_field = _int8_field(8, segment)
+    for term, entries in lists:
+        parts += (head, _field(term.encode()), segment_field, _field(entries))
     parts.append(_TRAILER)
     return b"".join(parts)
 

@@ -15,7 +15,7 @@ from syncline.pipeline.terms import query_terms, stem, word_spans
 from syncline.store import search as index
 from syncline.store.connections import find_connection, list_connections
 from syncline.store.database import Connection
-from syncline.store.search import Corpus, Word
+from syncline.store.search import Corpus, Place
 from syncline.store.search_scope import (
     Scope,
     Title,
@@ -24,8 +24,9 @@ from syncline.store.search_scope import (
     title_scores,
 )
 from syncline.sync.search_hits import Also, Hit, build_hits
-from syncline.sync.search_ranking import Ranked, rank, rarity
+from syncline.sync.search_ranking import Ranked, Scored, rank
 from syncline.sync.search_snippet import Question
+from syncline.sync.search_words import Word, WordScores, score_words, weigh
 
 __all__ = ["Also", "Hit", "SearchPage", "SearchRequest", "search"]
 
@@ -92,14 +93,15 @@ class _Plan:
     """A question, ready to be asked."""
 
     words: tuple[Word, ...]
+    scores: WordScores
     corpus: Corpus
     question: Question
-    model: int | None
-    vector: tuple[float, ...] | None
+    vector: tuple[float, ...]
+    """Empty without a model."""
 
     @property
     def title(self) -> Title:
-        queries = [index.tsquery([word]) for word in self.words]
+        queries = [index.tsquery(word.stems) for word in self.words]
         return Title(queries, [word.idf for word in self.words])
 
 
@@ -118,18 +120,17 @@ async def search(
     started = time.perf_counter()
     _check(request)
     text = _cleaned(request.text)
-    scope = await narrowed(db, await _scope_of(db, workspace, request))
+    scope = await _scope_of(db, workspace, request)
+    plan, notes = await _plan(db, workspace, text, embed, model)
     hits: list[Hit] = []
     more = False
-    if scope.contents == ():
+    if plan is not None:
+        ranked = await _ranked(db, scope, plan, request.offset + request.limit)
+        page = ranked[request.offset : request.offset + request.limit]
+        more = len(ranked) > request.offset + request.limit
+        hits = await build_hits(db, scope, plan.question, plan.title, page, request.offset + 1)
+    if not hits and (await narrowed(db, scope)).contents == ():
         notes = [_nothing_in_scope(request)]
-    else:
-        plan, notes = await _plan(db, workspace, text, embed, model)
-        if plan is not None:
-            ranked = await _ranked(db, scope, plan, request.offset + request.limit)
-            page = ranked[request.offset : request.offset + request.limit]
-            more = len(ranked) > request.offset + request.limit
-            hits = await build_hits(db, scope, plan.question, plan.title, page, request.offset + 1)
     return SearchPage(tuple(hits), more, time.perf_counter() - started, tuple(notes))
 
 
@@ -204,50 +205,38 @@ async def _plan(
     model: str,
 ) -> tuple[_Plan | None, list[str]]:
     """What to look for, and what the asker should know of it; None for a question of no words."""
-    languages = tuple(await index.stemmings(db, workspace)) or ("english",)
-    stems = query_terms(text, languages)
+    corpus = await index.describe_corpus(db, workspace, model)
+    stems = query_terms(text, corpus.stemmings)
     if not stems:
         return None, ["the question has no words to look for"]
     notes = []
     if len(stems) > _MOST_WORDS:
         notes.append(f"only the first {_MOST_WORDS} words of the question were looked for")
         del stems[_MOST_WORDS:]
-    number, vector = None, None
+    vector: tuple[float, ...] = ()
     if embed is None:
         notes.append("without a model: found by words alone")
+    elif corpus.model is None:
+        notes.append(f"nothing is embedded with {model} yet: found by words alone")
     else:
-        number = await index.find_model(db, model)
-        if number is None:
-            notes.append(f"nothing is embedded with {model} yet: found by words alone")
-        else:
-            vector = await asyncio.to_thread(_embedded, embed, text)
-    corpus = await index.describe_corpus(db, workspace)
-    words = await _weighed(db, workspace, [Word(each) for each in stems], corpus)
+        vector = await asyncio.to_thread(_embedded, embed, text)
+    entries = await index.entries_of_terms(db, workspace, [each for word in stems for each in word])
+    words = weigh(stems, entries, corpus)
     question = Question(
-        languages,
+        corpus.stemmings,
         weights={stem: word.idf for word in words for stem in word.stems},
         written={
             stem(word, language): word
             for _, _, word in reversed(word_spans(text))
-            for language in languages
+            for language in corpus.stemmings
         },
     )
-    return _Plan(words, corpus, question, number, vector), notes
+    return _Plan(words, score_words(words, entries, corpus), corpus, question, vector), notes
 
 
-def _embedded(embed: Callable[[], Embedder], text: str) -> tuple[float, ...] | None:
+def _embedded(embed: Callable[[], Embedder], text: str) -> tuple[float, ...]:
     vector = embed().embed([text])[0]
-    return tuple(map(float, vector)) if vector.any() else None
-
-
-async def _weighed(
-    db: Connection, workspace: WorkspaceId, words: Sequence[Word], corpus: Corpus
-) -> tuple[Word, ...]:
-    counts = await index.count_words(db, workspace, words, corpus)
-    return tuple(
-        replace(word, idf=rarity(count, max(corpus.chunks, 1)), rare=count < index.MOST_COUNTED)
-        for word, count in zip(words, counts, strict=True)
-    )
+    return tuple(vector.tolist()) if vector.any() else ()
 
 
 async def _ranked(db: Connection, scope: Scope, plan: _Plan, wanted: int) -> list[Ranked]:
@@ -258,36 +247,45 @@ async def _ranked(db: Connection, scope: Scope, plan: _Plan, wanted: int) -> lis
     """
     if wanted <= _SHALLOW_HITS:
         seen, visible, exhausted, ranked = await _look(db, scope, plan, _SHALLOW)
-        if exhausted or (visible > wanted and (scope.narrow or 2 * visible >= seen)):
+        if exhausted or (visible > wanted and 2 * visible >= seen):
             return ranked
-    return (await _look(db, replace(scope, deep=True), plan, _DEEP))[3]
+    inside = replace(await narrowed(db, scope), deep=True)
+    return (await _look(db, inside, plan, _DEEP))[3]
 
 
 async def _look(
     db: Connection, scope: Scope, plan: _Plan, depth: _Depth
 ) -> tuple[int, int, bool, list[Ranked]]:
     """How many contents were candidates and were visible, whether these are all, and the order."""
-    by_words = await index.search_words(db, scope, plan.words, plan.corpus, depth.words)
-    by_meaning = []
-    if plan.model is not None and plan.vector is not None:
-        by_meaning = await index.nearest(
-            db, scope, plan.model, plan.vector, plan.corpus, depth.meaning
-        )
+    by_words = await _by_words(db, scope, plan, depth.words)
+    by_meaning = await index.nearest(db, scope, plan.corpus, plan.vector, depth.meaning)
     by_title = await search_titles(db, scope, plan.title, depth.titles)
-    contents = {content for content, _ in (*by_words, *by_meaning)} | set(by_title)
+    contents = {each.content for each in (*by_words, *by_meaning)} | set(by_title)
     titles = await title_scores(db, scope, sorted(contents), plan.title)
-    keys = {key for key in (*by_words, *by_meaning) if key[0] in titles}
-    keys |= {(content, 0) for content in titles}
-    scored = await index.chunk_scores(
-        db, scope.workspace, sorted(keys), plan.words, plan.corpus, plan.model, plan.vector
-    )
+    firsts = await index.first_chunks(db, scope, sorted(titles), plan.corpus, plan.vector)
+    places = {each.id: each for each in (*by_words, *by_meaning, *firsts) if each.content in titles}
+    words = plan.scores.of(list(places))
+    scored = [
+        Scored(place.content, place.n, score, place.meaning)
+        for place, score in zip(places.values(), words, strict=True)
+    ]
     exhausted = (
-        len(by_words) < depth.words
+        plan.scores.blocks <= depth.words
         and len(by_meaning) < depth.meaning
         and len(by_title) < depth.titles
-        and all(word.rare for word in plan.words)
     )
-    ranked = rank(
-        scored, titles, ceiling=sum(plan.title.idfs), with_meaning=plan.vector is not None
-    )
+    ranked = rank(scored, titles, ceiling=sum(plan.title.idfs), with_meaning=bool(plan.vector))
     return len(contents), len(titles), exhausted, ranked
+
+
+async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> list[Place]:
+    """The best chunks by their words, of the scope only if it is deep."""
+    scores = plan.scores
+    if scope.contents is not None:
+        scores = scores.among(await index.chunks_of(db, scope.workspace, scope.contents))
+    found: list[Place] = []
+    for ids in scores.best(most):
+        found += await index.places_of(db, scope, ids, plan.corpus, plan.vector)
+        if not scope.deep or len(found) >= most:
+            break
+    return found

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 
-from syncline.store.search import Scored
-
-__all__ = ["LEAST_MEANING", "Ranked", "rank", "rarity"]
+__all__ = ["LEAST_MEANING", "Ranked", "Scored", "rank"]
 
 _WORDS, _MEANING = 0.65, 0.35
 _TITLE = 0.2
@@ -18,6 +15,18 @@ LEAST_MEANING = 0.2
 """Below this cosine two texts have nothing to do with each other."""
 _CLOSE = 0.5
 """A cosine that is as good as any: the best one counts as full only from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate chunk."""
+
+    content: int
+    n: int
+    words: float
+    """BM25."""
+    meaning: float | None
+    """The cosine; None without a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,6 @@ class Ranked:
     cosine: float
     first: float
     """How good the content's first passage is by itself."""
-
-
-def rarity(frequency: int, chunks: int) -> float:
-    """BM25's weight for a word: the rarer, the more it tells."""
-    frequency = min(frequency, chunks)
-    return log(1 + (chunks - frequency + 0.5) / (frequency + 0.5))
 
 
 def rank(

@@ -1,0 +1,19 @@
+"""The full-text index is kept in few segments, so that a word is found by few look-ups."""
+
+from __future__ import annotations
+
+from syncline.core.model import WorkspaceId
+from syncline.store.database import Connection
+from syncline.store.postings_merge import FAN_IN, choose_segments, merge_segments
+
+__all__ = ["run_once"]
+
+
+async def run_once(db: Connection, workspace: WorkspaceId, *, fan_in: int = FAN_IN) -> int:
+    """Merge segments while that is worth it. Answers how many merges there were."""
+    merges = 0
+    while segments := await choose_segments(db, workspace, fan_in=fan_in):
+        if not await merge_segments(db, workspace, segments):
+            break
+        merges += 1
+    return merges
