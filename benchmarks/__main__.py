@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import memory, sync_folder, sync_website
+from benchmarks import memory, retrieval, search, sync_folder, sync_website
 from benchmarks.corpus import make_corpus, names
 from benchmarks.measure import machine
 
-_ALL = ("folder", "website", "memory")
+_ALL = ("folder", "website", "memory", "search", "retrieval")
 
 
 def main() -> None:
@@ -29,6 +29,10 @@ def main() -> None:
         sync_website.run(wanted.runs)
     if "memory" in which:
         memory.run()
+    if "search" in which:
+        search.run(wanted.runs)
+    if "retrieval" in which:
+        retrieval.run()
 
 
 if __name__ == "__main__":

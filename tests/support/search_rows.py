@@ -13,6 +13,7 @@ from syncline.settings import Settings
 from syncline.store.connections import add_connection
 from syncline.store.database import Connection
 from syncline.store.embedded import EmbeddedServer
+from syncline.store.postings import pack
 from syncline.store.workspaces import make_workspace
 
 __all__ = ["Filled", "analyse", "fill", "put_embeddings", "put_rows"]
@@ -48,6 +49,8 @@ async def put_rows(
         "connection": to.connection,
         "count": count,
         "text": text,
+        "words": len(text.split()) + 2,
+        "code": pack(0, len(text.split()) + 2),
         "prefix": prefix,
         "principals": None if principals is None else list(principals),
     }
@@ -71,12 +74,13 @@ async def put_rows(
             " text || repeat(' filling', 40), '{}', chunk FROM made",
             values,
         )
-        # Entries as store/postings.py packs them: each word occurs once in 40.
+        # Entries as store/postings.py packs them.
         await db.execute(
             "WITH made_segment AS (INSERT INTO segments (workspace_id, chunks, words)"
-            " VALUES (%(ws)s, %(count)s, 40 * %(count)s) RETURNING id)"
+            " VALUES (%(ws)s, %(count)s, %(words)s::bigint * %(count)s) RETURNING id)"
             " INSERT INTO postings (workspace_id, term, segment_id, entries)"
-            " SELECT %(ws)s, word, s.id, string_agg(int8send((chunk << 16) | (1 << 8) | 85), '')"
+            " SELECT %(ws)s, word, s.id,"
+            " string_agg(int8send((chunk << 16) | (1 << 8) | %(code)s), '')"
             " FROM made_segment s, made, regexp_split_to_table(text, ' ') AS word"
             " GROUP BY word, s.id",
             values,

@@ -26,6 +26,7 @@ __all__ = [
     "nearest",
     "places_of",
     "tsquery",
+    "vector_literal",
 ]
 
 
@@ -126,7 +127,7 @@ _DISTANCE = "e.vector <#> %(vector)s::halfvec"
 
 
 async def nearest(
-    db: Connection, scope: Scope, corpus: Corpus, vector: Sequence[float], most: int
+    db: Connection, scope: Scope, corpus: Corpus, vector: str, most: int
 ) -> list[Place]:
     """The chunks nearest to a vector, the nearest first.
 
@@ -147,7 +148,7 @@ async def nearest(
         ).encode(),
         {
             **values,
-            "vector": _literal(vector),
+            "vector": vector or None,
             "compared": 20_000 if scope.deep else most,
             "most": most,
         },
@@ -160,7 +161,7 @@ def _embeddings(workspace: WorkspaceId, model: int) -> str:
 
 
 async def places_of(
-    db: Connection, scope: Scope, ids: Sequence[int], corpus: Corpus, vector: Sequence[float]
+    db: Connection, scope: Scope, ids: Sequence[int], corpus: Corpus, vector: str
 ) -> list[Place]:
     """Where those of these chunks stand that are there, and in the scope if it is deep."""
     inside, values = scope.of_chunks()
@@ -171,7 +172,7 @@ async def places_of(
 
 
 async def first_chunks(
-    db: Connection, scope: Scope, contents: Sequence[int], corpus: Corpus, vector: Sequence[float]
+    db: Connection, scope: Scope, contents: Sequence[int], corpus: Corpus, vector: str
 ) -> list[Place]:  # fmt: skip
     """The first chunk of each of these contents."""
     return await _places(
@@ -185,7 +186,7 @@ async def _places(
     workspace: WorkspaceId,
     condition: str,
     corpus: Corpus,
-    vector: Sequence[float],
+    vector: str,
     values: Mapping[str, object],
 ) -> list[Place]:
     near, join = "NULL", ""
@@ -196,7 +197,7 @@ async def _places(
     found = await db.cursor(binary=True).execute(
         f"SELECT {_PLACE}, {near} FROM chunks c {join}"
         f" WHERE c.workspace_id = {int(workspace)} AND {condition}".encode(),
-        {**values, "vector": _literal(vector)},
+        {**values, "vector": vector or None},
     )
     return [Place(*row) for row in await found.fetchall()]
 
@@ -211,5 +212,6 @@ async def chunks_of(db: Connection, workspace: WorkspaceId, contents: Sequence[i
     return [row[0] for row in await found.fetchall()]
 
 
-def _literal(vector: Sequence[float]) -> str:
+def vector_literal(vector: Sequence[float]) -> str:
+    """A vector as the statements here take it; an empty string stands for none."""
     return "[" + ",".join(f"{value:.6g}" for value in vector) + "]"

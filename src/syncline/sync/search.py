@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from syncline.pipeline.terms import query_terms, stem, word_spans
 from syncline.store import search as index
 from syncline.store.connections import find_connection, list_connections
 from syncline.store.database import Connection
+from syncline.store.postings import BLOCK
 from syncline.store.search import Corpus, Place
 from syncline.store.search_scope import (
     Scope,
@@ -83,7 +84,7 @@ class _Depth:
     titles: int
 
 
-_SHALLOW = _Depth(words=150, meaning=100, titles=30)
+_SHALLOW = _Depth(words=100, meaning=100, titles=30)
 _DEEP = _Depth(words=2_000, meaning=1_000, titles=1_000)
 _SHALLOW_HITS = 30
 
@@ -96,7 +97,7 @@ class _Plan:
     scores: WordScores
     corpus: Corpus
     question: Question
-    vector: tuple[float, ...]
+    vector: str
     """Empty without a model."""
 
     @property
@@ -213,7 +214,7 @@ async def _plan(
     if len(stems) > _MOST_WORDS:
         notes.append(f"only the first {_MOST_WORDS} words of the question were looked for")
         del stems[_MOST_WORDS:]
-    vector: tuple[float, ...] = ()
+    vector = ""
     if embed is None:
         notes.append("without a model: found by words alone")
     elif corpus.model is None:
@@ -234,9 +235,9 @@ async def _plan(
     return _Plan(words, score_words(words, entries, corpus), corpus, question, vector), notes
 
 
-def _embedded(embed: Callable[[], Embedder], text: str) -> tuple[float, ...]:
+def _embedded(embed: Callable[[], Embedder], text: str) -> str:
     vector = embed().embed([text])[0]
-    return tuple(vector.tolist()) if vector.any() else ()
+    return index.vector_literal(vector.tolist()) if vector.any() else ""
 
 
 async def _ranked(db: Connection, scope: Scope, plan: _Plan, wanted: int) -> list[Ranked]:
@@ -276,6 +277,24 @@ async def _look(
     )
     ranked = rank(scored, titles, ceiling=sum(plan.title.idfs), with_meaning=bool(plan.vector))
     return len(contents), len(titles), exhausted, ranked
+
+
+async def _first_places(
+    db: Connection, scope: Scope, plan: _Plan, contents: Iterable[int], found: Sequence[Place]
+) -> dict[int, Place]:
+    """The first chunk of each content, where it was not found itself. Most follow from another
+    one's number; those have no cosine."""
+    there = {each.content for each in found if each.n == 0}
+    firsts = {
+        each.content: Place(each.id - each.n, each.content, 0, None)
+        for each in found
+        if each.n < BLOCK and each.content not in there
+    }
+    others = sorted(set(contents) - there - firsts.keys())
+    if others:
+        for place in await index.first_chunks(db, scope, others, plan.corpus, plan.vector):
+            firsts[place.content] = place
+    return {each.id: each for each in firsts.values()}
 
 
 async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> list[Place]:

@@ -16,7 +16,7 @@ from syncline.store.search_scope import (
     documents_of,
     passages_of,
 )
-from syncline.sync.search_ranking import Ranked
+from syncline.sync.search_ranking import LEAST_MEANING, Ranked
 from syncline.sync.search_snippet import Question, snippet
 
 __all__ = ["Also", "Hit", "build_hits"]
@@ -134,7 +134,7 @@ def _why(
         reasons.append("words: " + ", ".join(words))
     if ranked.title > 0 and (words := question.words_in(document.title or "")):
         reasons.append("title: " + ", ".join(words))
-    if ranked.meaning > 0:
+    if ranked.cosine >= LEAST_MEANING:
         reasons.append(f"meaning {ranked.cosine:.2f}")
     if ranked.n == 0:
         reasons.append("first passage of its document")

@@ -8,12 +8,15 @@ from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
 from syncline.store.vector_index import MANY, build_index, unindexed
 
-__all__ = ["run_once"]
+__all__ = ["Connect", "run_once"]
+
+Connect = Callable[[], Awaitable[Connection]]
+"""Opens a connection as the owner of the tables."""
 
 
 async def run_once(
     db: Connection,
-    connect_as_owner: Callable[[], Awaitable[Connection]],
+    connect_as_owner: Connect,
     workspace: WorkspaceId,
     *,
     many: int = MANY,
