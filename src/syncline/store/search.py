@@ -23,6 +23,7 @@ __all__ = [
     "describe_corpus",
     "entries_of_terms",
     "first_chunks",
+    "frequencies",
     "nearest",
     "places_of",
     "tsquery",
@@ -97,7 +98,7 @@ async def describe_corpus(db: Connection, workspace: WorkspaceId, model: str) ->
 
 async def entries_of_terms(
     db: Connection, workspace: WorkspaceId, terms: Sequence[str]
-) -> Mapping[str, Entries]:
+) -> dict[str, Entries]:
     """The index's entries for those of these terms that it has."""
     found = await db.cursor(binary=True).execute(
         f"SELECT term, entries FROM postings WHERE workspace_id = {int(workspace)}"
@@ -108,6 +109,18 @@ async def entries_of_terms(
     for term, entries in await found.fetchall():
         parts.setdefault(term, []).append(entries)
     return {term: entries_of(b"".join(each)) for term, each in parts.items()}
+
+
+async def frequencies(
+    db: Connection, workspace: WorkspaceId, terms: Sequence[str]
+) -> Mapping[str, int]:
+    """In how many chunks each of these terms occurs, where it does."""
+    found = await db.execute(
+        f"SELECT term, sum(length(entries)) / 8 FROM postings WHERE workspace_id = {int(workspace)}"
+        " AND term = ANY(%s::text[]) GROUP BY term".encode(),
+        (list(terms),),
+    )
+    return {term: int(count) for term, count in await found.fetchall()}
 
 
 _PLACE = "c.id, c.content_id, c.n"

@@ -22,6 +22,7 @@ __all__ = [
     "SeenDocument",
     "Title",
     "documents_of",
+    "has_title_word",
     "narrowed",
     "passages_of",
     "search_titles",
@@ -146,6 +147,18 @@ def _values(title: Title) -> dict[str, object]:
         "idfs": list(title.idfs),
         "all": sum(title.idfs) or 1.0,
     }
+
+
+async def has_title_word(db: Connection, scope: Scope, query: str) -> bool:
+    """Whether a title in the scope has a word."""
+    condition, values = scope.of_documents()
+    found = await db.execute(
+        f"SELECT EXISTS (SELECT FROM documents d WHERE {condition}"
+        " AND d.title_terms @@ %(query)s::tsquery)".encode(),
+        {**values, "query": query},
+    )
+    row = await found.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def search_titles(db: Connection, scope: Scope, title: Title, most: int) -> list[int]:

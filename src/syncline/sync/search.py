@@ -27,6 +27,7 @@ from syncline.store.search_scope import (
 from syncline.sync.search_hits import Also, Hit, build_hits
 from syncline.sync.search_ranking import Ranked, Scored, rank
 from syncline.sync.search_snippet import Question
+from syncline.sync.search_spelling import correct
 from syncline.sync.search_words import Word, WordScores, score_words, weigh
 
 __all__ = ["Also", "Hit", "SearchPage", "SearchRequest", "search"]
@@ -122,7 +123,7 @@ async def search(
     _check(request)
     text = _cleaned(request.text)
     scope = await _scope_of(db, workspace, request)
-    plan, notes = await _plan(db, workspace, text, embed, model)
+    plan, notes = await _plan(db, scope, text, embed, model)
     hits: list[Hit] = []
     more = False
     if plan is not None:
@@ -200,12 +201,13 @@ def _nothing_in_scope(request: SearchRequest) -> str:
 
 async def _plan(
     db: Connection,
-    workspace: WorkspaceId,
+    scope: Scope,
     text: str,
     embed: Callable[[], Embedder] | None,
     model: str,
 ) -> tuple[_Plan | None, list[str]]:
     """What to look for, and what the asker should know of it; None for a question of no words."""
+    workspace = scope.workspace
     corpus = await index.describe_corpus(db, workspace, model)
     stems = query_terms(text, corpus.stemmings)
     if not stems:
@@ -214,6 +216,19 @@ async def _plan(
     if len(stems) > _MOST_WORDS:
         notes.append(f"only the first {_MOST_WORDS} words of the question were looked for")
         del stems[_MOST_WORDS:]
+    written = {
+        stem(word, language): word
+        for _, _, word in reversed(word_spans(text))
+        for language in corpus.stemmings
+    }
+    entries = await index.entries_of_terms(db, workspace, [each for word in stems for each in word])
+    unknown = {written[word[0]]: word for word in stems if not entries.keys() & set(word)}
+    for each in await correct(db, scope, corpus, unknown) if unknown else ():
+        notes.append(f'searched for "{each.instead}" instead of "{each.word}"')
+        stems[stems.index(unknown[each.word])] = each.stems
+        written |= dict.fromkeys(each.stems, each.instead)
+        text = text.replace(each.word, each.instead)
+        entries |= await index.entries_of_terms(db, workspace, each.stems)
     vector = ""
     if embed is None:
         notes.append("without a model: found by words alone")
@@ -221,16 +236,11 @@ async def _plan(
         notes.append(f"nothing is embedded with {model} yet: found by words alone")
     else:
         vector = await asyncio.to_thread(_embedded, embed, text)
-    entries = await index.entries_of_terms(db, workspace, [each for word in stems for each in word])
     words = weigh(stems, entries, corpus)
     question = Question(
         corpus.stemmings,
         weights={stem: word.idf for word in words for stem in word.stems},
-        written={
-            stem(word, language): word
-            for _, _, word in reversed(word_spans(text))
-            for language in corpus.stemmings
-        },
+        written=written,
     )
     return _Plan(words, score_words(words, entries, corpus), corpus, question, vector), notes
 
