@@ -37,7 +37,8 @@ def up(
 ) -> int:
     """Hold the bundled database up, so that other commands start faster.
 
-    Ends with Ctrl-C, or `syncline down`.
+    Keeps the search indexes of large workspaces in order meanwhile. Ends with Ctrl-C, or
+    `syncline down`.
     """
     settings = bundled_settings(data_dir)
 

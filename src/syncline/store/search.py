@@ -19,12 +19,12 @@ from syncline.store.vector_index import VectorIndex
 __all__ = [
     "Corpus",
     "Place",
-    "chunks_of",
     "describe_corpus",
     "entries_of_terms",
     "first_chunks",
     "frequencies",
     "nearest",
+    "numbers_of",
     "places_of",
     "tsquery",
     "vector_literal",
@@ -64,25 +64,25 @@ def tsquery(stems: Sequence[str]) -> str:
 
 _FACTS = """
 WITH RECURSIVE languages AS (
-    (SELECT stemming FROM contents WHERE workspace_id = %(workspace)s ORDER BY stemming LIMIT 1)
+    (SELECT stemming FROM contents WHERE workspace_id = {workspace} ORDER BY stemming LIMIT 1)
     UNION ALL
-    SELECT (SELECT c.stemming FROM contents c WHERE c.workspace_id = %(workspace)s
+    SELECT (SELECT c.stemming FROM contents c WHERE c.workspace_id = {workspace}
         AND c.stemming > l.stemming ORDER BY c.stemming LIMIT 1)
     FROM languages l WHERE l.stemming IS NOT NULL),
 model AS (SELECT m.id, m.dimension FROM models m WHERE m.name = %(model)s)
 SELECT ARRAY(SELECT stemming FROM languages WHERE stemming IS NOT NULL),
     coalesce(sum(s.chunks), 0)::bigint, coalesce(sum(s.words), 0)::bigint,
     (SELECT id FROM model), (SELECT m.dimension FROM model m JOIN pg_class c
-        ON c.relname = 'embeddings_near_' || %(workspace)s::bigint || '_' || m.id
+        ON c.relname = 'embeddings_near_' || {workspace} || '_' || m.id
         JOIN pg_index i ON i.indexrelid = c.oid
         WHERE c.relnamespace = 'syncline'::regnamespace AND i.indisvalid)
-FROM segments s WHERE s.workspace_id = %(workspace)s"""
+FROM segments s WHERE s.workspace_id = {workspace}"""
 
 
 async def describe_corpus(db: Connection, workspace: WorkspaceId, model: str) -> Corpus:
     """What a search must know of the workspace. `model` is an embedder's full name."""
     found = await db.cursor(binary=True).execute(
-        _FACTS.encode(), {"workspace": workspace, "model": model}
+        _FACTS.format(workspace=int(workspace)).encode(), {"model": model}
     )
     row = await found.fetchone()
     assert row is not None
@@ -126,16 +126,16 @@ async def frequencies(
 _PLACE = "c.id, c.content_id, c.n"
 _NEAREST = f"""
 WITH near AS MATERIALIZED (SELECT e.chunk_hash, {{distance}} AS distance FROM embeddings e
-    WHERE {{embeddings}} ORDER BY {{distance}} LIMIT %(compared)s)
+    WHERE {{embeddings}} ORDER BY {{distance}} LIMIT {{compared}})
 SELECT {_PLACE}, -near.distance FROM near, LATERAL (SELECT {_PLACE} FROM chunks c
     WHERE c.workspace_id = {{workspace}} AND c.hash = near.chunk_hash {{inside}} LIMIT 20) AS c
-ORDER BY near.distance, c.content_id, c.n LIMIT %(most)s"""
+ORDER BY near.distance, c.content_id, c.n LIMIT {{most}}"""
 # Few contents: through them, and exactly.
 _NEAREST_WITHIN = f"""
 SELECT {_PLACE}, -({{distance}}) FROM chunks c JOIN embeddings e ON e.chunk_hash = c.hash
     AND {{embeddings}}
 WHERE c.workspace_id = {{workspace}} {{inside}}
-ORDER BY {{distance}}, c.content_id, c.n LIMIT %(most)s"""
+ORDER BY {{distance}}, c.content_id, c.n LIMIT {{most}}"""
 _DISTANCE = "e.vector <#> %(vector)s::halfvec"
 
 
@@ -158,13 +158,10 @@ async def nearest(
             embeddings=_embeddings(scope.workspace, corpus.model),
             workspace=int(scope.workspace),
             inside=inside,
+            compared=20_000 if scope.deep else most,
+            most=most,
         ).encode(),
-        {
-            **values,
-            "vector": vector or None,
-            "compared": 20_000 if scope.deep else most,
-            "most": most,
-        },
+        {**values, "vector": vector},
     )
     return [Place(*row) for row in await found.fetchall()]
 
@@ -215,7 +212,7 @@ async def _places(
     return [Place(*row) for row in await found.fetchall()]
 
 
-async def chunks_of(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> list[int]:
+async def numbers_of(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> list[int]:
     """The numbers of all chunks of these contents."""
     found = await db.cursor(binary=True).execute(
         f"SELECT id FROM chunks WHERE workspace_id = {int(workspace)}"

@@ -169,12 +169,12 @@ async def search_titles(db: Connection, scope: Scope, title: Title, most: int) -
     """
     condition, values = scope.of_documents()
     found = await db.execute(
-        f"SELECT content_id FROM (SELECT d.content_id, {_TITLE} AS score FROM"
-        " (SELECT d.content_id, d.title_terms FROM"
-        f" documents d WHERE {condition} AND d.title_terms @@ %(telling)s::tsquery"
-        " LIMIT 500) AS d) AS t"
+        "SELECT content_id FROM (SELECT d.content_id,"
+        " ts_rank(d.title_terms, %(any)s::tsquery, 1) AS score"
+        f" FROM documents d WHERE {condition} AND d.title_terms @@ %(telling)s::tsquery"
+        " LIMIT 1000) AS t"
         " GROUP BY content_id ORDER BY max(score) DESC, content_id LIMIT %(most)s",
-        {**values, **_values(title), "telling": _telling(title), "most": most},
+        {**values, "any": "|".join(title.queries), "telling": _telling(title), "most": most},
     )
     return [row[0] for row in await found.fetchall()]
 

@@ -273,8 +273,8 @@ async def _look(
     by_title = await search_titles(db, scope, plan.title, depth.titles)
     contents = {each.content for each in (*by_words, *by_meaning)} | set(by_title)
     titles = await title_scores(db, scope, sorted(contents), plan.title)
-    firsts = await index.first_chunks(db, scope, sorted(titles), plan.corpus, plan.vector)
-    places = {each.id: each for each in (*by_words, *by_meaning, *firsts) if each.content in titles}
+    places = {each.id: each for each in (*by_words, *by_meaning) if each.content in titles}
+    places |= await _first_places(db, scope, plan, titles, list(places.values()))
     words = plan.scores.of(list(places))
     scored = [
         Scored(place.content, place.n, score, place.meaning)
@@ -311,7 +311,7 @@ async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> lis
     """The best chunks by their words, of the scope only if it is deep."""
     scores = plan.scores
     if scope.contents is not None:
-        scores = scores.among(await index.chunks_of(db, scope.workspace, scope.contents))
+        scores = scores.among(await index.numbers_of(db, scope.workspace, scope.contents))
     found: list[Place] = []
     for ids in scores.best(most):
         found += await index.places_of(db, scope, ids, plan.corpus, plan.vector)
