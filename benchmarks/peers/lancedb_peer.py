@@ -6,13 +6,22 @@ found by vector, and what a hybrid search took, are written to lancedb.json.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import lancedb
 import numpy as np
+
+
+def schedule(policy: int, priority: int) -> None:
+    """As `benchmarks.measure.undisturbed` does, which is not to be had here."""
+    with contextlib.suppress(OSError):
+        for thread in Path("/proc/self/task").iterdir():
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
 
 
 def main(folder: Path) -> None:
@@ -40,11 +49,13 @@ def main(folder: Path) -> None:
     for question, vector in list(zip(questions, asked, strict=True))[:20]:
         hybrid(question, vector)
     seconds, found = [], []
+    schedule(os.SCHED_RR, 1)
     started_cpu = time.process_time()
     for question, vector in zip(questions, asked, strict=True):
         started = time.perf_counter()
         hybrid(question, vector)
         seconds.append(time.perf_counter() - started)
+    schedule(os.SCHED_OTHER, 0)
     cpu = (time.process_time() - started_cpu) / len(questions)
     for vector in asked:
         near = table.search(vector).distance_type("dot").ef(200).limit(10).to_list()

@@ -110,23 +110,23 @@ def score_words(
     if not parts:
         return WordScores(np.zeros(0, np.int64), np.zeros(0))
     ids = np.concatenate([each >> 16 for each, _ in parts])
-    found = np.concatenate([gains[each & 0xFFFF] * idf for each, idf in parts])
+    found = np.concatenate([gains[each & 0xFFFF] * np.float32(idf) for each, idf in parts])
     low, high = int(ids.min()), int(ids.max())
     if high - low <= max(_DENSE, 4 * len(ids)):
         sums = np.bincount(ids - low, found).astype(np.float64, copy=False)
-        kept = np.flatnonzero(sums)
+        kept = np.flatnonzero(sums != 0)  # of booleans: six times as fast as of numbers
         return WordScores(kept + low, sums[kept])
     unique, place = np.unique(ids, return_inverse=True)
     return WordScores(unique, np.bincount(place, found).astype(np.float64, copy=False))
 
 
 @lru_cache(maxsize=64)
-def _gains(average: float) -> NDArray[np.float64]:
+def _gains(average: float) -> NDArray[np.float32]:
     """What a word adds, but for its rarity, by frequency << 8 | length's code."""
     k = _K1 * (1 - _B + _B * lengths() / average)
     frequency = np.arange(256.0)[:, None]
-    gains: NDArray[np.float64] = (frequency * (_K1 + 1) / (frequency + k)).ravel()
-    return gains
+    # In single precision the table stays in a processor's cache.
+    return (frequency * (_K1 + 1) / (frequency + k)).ravel().astype(np.float32)
 
 
 def _largest(values: NDArray[np.float64], begun: int, end: int) -> list[int]:
