@@ -16,8 +16,8 @@ from syncline.core.ports import Embedder
 from syncline.embedders.hashing import HashingEmbedder
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
-from syncline.store.postings_merge import choose_segments, merge_segments
-from syncline.sync.maintenance import segments, vectors
+from syncline.store.postings_merge import FAN_IN, choose_segments, merge_segments
+from syncline.sync.maintenance import indexes, segments, vectors
 from syncline.sync.search import SearchRequest, search
 from tests.support.search_rows import Filled, fill, put_embeddings, put_rows
 
@@ -227,3 +227,17 @@ async def _kill_builders(database: Database) -> None:
             " WHERE query LIKE 'CREATE INDEX CONCURRENTLY embeddings_near_%'"
             " AND pid <> pg_backend_pid()"
         )
+
+
+async def test_upkeep_goes_through_all_workspaces(
+    database: Database, db: Connection, filled: Filled, workspace_name: str
+) -> None:
+    """What `syncline up` does from time to time: each workspace's small segments are merged."""
+    other = await fill(db, f"{workspace_name}-other")
+    for n in range(FAN_IN):
+        await put_rows(db, other, 1, prefix=f"small{n}")
+    await put_embeddings(db, other, _MODEL)
+    assert await indexes.run_everywhere(database) >= 1
+    assert len(await _segments(db, other)) == 1
+    assert len(await _found(db, other, "alpha")) == FAN_IN
+    assert len(await _found(db, filled, "w17")) == 5
