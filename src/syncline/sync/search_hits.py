@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -111,7 +112,9 @@ def _hit(
         text=passage.text,
         snippet=shown.text,
         highlights=shown.highlights,
-        why=_why(ranked, document, passage, question),
+        why=_why(
+            ranked, document, question, shown.stems | question.stems_in(" ".join(passage.headings))
+        ),
         scores={
             "words": round(ranked.words, 4),
             "meaning": round(ranked.meaning, 4),
@@ -127,12 +130,12 @@ def _hit(
 
 
 def _why(
-    ranked: Ranked, document: SeenDocument, passage: Passage, question: Question
+    ranked: Ranked, document: SeenDocument, question: Question, stems: AbstractSet[str]
 ) -> tuple[str, ...]:
     reasons = []
-    if words := question.words_in("\n".join((*passage.headings, passage.text))):
+    if words := question.words_of(stems):
         reasons.append("words: " + ", ".join(words))
-    if ranked.title > 0 and (words := question.words_in(document.title or "")):
+    if ranked.title > 0 and (words := question.words_of(question.stems_in(document.title or ""))):
         reasons.append("title: " + ", ".join(words))
     if ranked.cosine >= LEAST_MEANING:
         reasons.append(f"meaning {ranked.cosine:.2f}")

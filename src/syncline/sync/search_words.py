@@ -91,14 +91,16 @@ class WordScores:
         begun = 0
         while begun < len(tops):
             end = min(begun + most, len(tops))
-            yield [self._best_of(block) for block in _largest(tops, begun, end)]
+            yield self._best_of(_largest(tops, begun, end))
             begun, most = end, most * 4
 
-    def _best_of(self, block: int) -> int:
-        start = self._starts[block]
-        scores = self._scores[start : start + BLOCK]
-        same = self._ids[start : start + BLOCK] // BLOCK == self._ids[start] // BLOCK
-        return int(self._ids[start + int(np.argmax(np.where(same, scores, -1.0)))])
+    def _best_of(self, blocks: NDArray[np.int64]) -> list[int]:
+        starts = self._starts[blocks]
+        places = np.minimum(starts[:, None] + np.arange(BLOCK), len(self._ids) - 1)
+        same = self._ids[places] // BLOCK == (self._ids[starts] // BLOCK)[:, None]
+        best = np.argmax(np.where(same, self._scores[places], -1.0), axis=1)
+        found: list[int] = self._ids[starts + best].tolist()
+        return found
 
 
 def score_words(
@@ -129,7 +131,7 @@ def _gains(average: float) -> NDArray[np.float32]:
     return (frequency * (_K1 + 1) / (frequency + k)).ravel().astype(np.float32)
 
 
-def _largest(values: NDArray[np.float64], begun: int, end: int) -> list[int]:
+def _largest(values: NDArray[np.float64], begun: int, end: int) -> NDArray[np.int64]:
     """The places of the `begun`th to `end`th largest value; the first place wins a tie."""
     if end >= len(values):
         candidates = np.arange(len(values))
@@ -137,4 +139,5 @@ def _largest(values: NDArray[np.float64], begun: int, end: int) -> list[int]:
         least = np.partition(values, len(values) - end)[len(values) - end]
         candidates = np.flatnonzero(values >= least)
     order = np.argsort(-values[candidates], kind="stable")
-    return [int(each) for each in candidates[order][begun:end]]
+    found: NDArray[np.int64] = candidates[order][begun:end]
+    return found
