@@ -30,12 +30,12 @@ _ROWS = 10_000
 
 
 async def choose_segments(
-    db: Connection, workspace: WorkspaceId, *, fan_in: int = FAN_IN
+    db: Connection, workspace: WorkspaceId, *, fan_in: int = FAN_IN, most: int | None = None
 ) -> list[int]:
     """The segments to merge next; none where that would not be worth it.
 
     All, when more than a third of what they hold was deleted; else those of a size of which
-    there are many.
+    there are many, unless they hold more than `most` chunks together.
     """
     found = await db.execute(
         "SELECT id, chunks FROM segments WHERE workspace_id = %s ORDER BY id", (workspace,)
@@ -48,12 +48,15 @@ async def choose_segments(
     assert row is not None
     if 3 * row[0] < 2 * sum(chunks for _, chunks in segments):
         return [segment for segment, _ in segments]
-    levels: dict[int, list[int]] = {}
+    levels: dict[int, list[tuple[int, int]]] = {}
     for segment, chunks in segments:
         if chunks < _LARGEST:
-            levels.setdefault(chunks.bit_length() // 4, []).append(segment)
-    many = [level for level in sorted(levels) if len(levels[level]) >= fan_in]
-    return levels[many[0]] if many else []
+            levels.setdefault(chunks.bit_length() // 4, []).append((segment, chunks))
+    for _, level in sorted(levels.items()):
+        together = sum(chunks for _, chunks in level)
+        if len(level) >= fan_in and (most is None or together <= most):
+            return [segment for segment, _ in level]
+    return []
 
 
 async def merge_segments(db: Connection, workspace: WorkspaceId, segments: Sequence[int]) -> bool:

@@ -9,10 +9,15 @@ from syncline.store.postings_merge import FAN_IN, choose_segments, merge_segment
 __all__ = ["run_once"]
 
 
-async def run_once(db: Connection, workspace: WorkspaceId, *, fan_in: int = FAN_IN) -> int:
-    """Merge segments while that is worth it. Answers how many merges there were."""
+async def run_once(
+    db: Connection, workspace: WorkspaceId, *, fan_in: int = FAN_IN, most: int | None = None
+) -> int:
+    """Merge segments while that is worth it, of up to `most` chunks at a time.
+
+    Answers how many merges there were.
+    """
     merges = 0
-    while segments := await choose_segments(db, workspace, fan_in=fan_in):
+    while segments := await choose_segments(db, workspace, fan_in=fan_in, most=most):
         if not await merge_segments(db, workspace, segments):
             break
         merges += 1
