@@ -16,7 +16,8 @@ from syncline.core.ports import Embedder
 from syncline.embedders.hashing import HashingEmbedder
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
-from syncline.store.postings_merge import FAN_IN, choose_segments, merge_segments
+from syncline.store.postings_merge import merge_segments
+from syncline.store.segments import FAN_IN, choose_segments
 from syncline.sync.maintenance import indexes, segments, vectors
 from syncline.sync.search import SearchRequest, search
 from tests.support.search_rows import Filled, fill, put_embeddings, put_rows

@@ -15,9 +15,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import log
 
-import numpy as np
-from numpy.typing import NDArray
-
 from syncline.core.model import WorkspaceId
 from syncline.core.prepared import Chunk
 from syncline.store.binary import posting_rows
@@ -26,9 +23,7 @@ from syncline.store.database import Connection
 __all__ = [
     "BLOCK",
     "COPY_POSTINGS",
-    "Entries",
-    "entries_of",
-    "lengths",
+    "STEPS",
     "number_chunks",
     "pack",
     "write_postings",
@@ -38,34 +33,21 @@ BLOCK = 16
 """Chunks are numbered in blocks of so many. A block holds chunks of one content only."""
 COPY_POSTINGS = "COPY postings (workspace_id, term, segment_id, entries) FROM STDIN (FORMAT binary)"
 
-Entries = NDArray[np.int64]
-"""Of one term: chunk << 16 | frequency << 8 | length's code."""
-
-_STEPS = 23
+STEPS = 23
 """Codes to a factor of e: a length is stored to 2 %, up to 65,000 words."""
 
 
 def _length_code(length: int) -> int:
-    return min(255, round(log(1 + length) * _STEPS))
+    return min(255, round(log(1 + length) * STEPS))
 
 
 _CODES = [_length_code(length) for length in range(4096)]
-
-
-def lengths() -> NDArray[np.float64]:
-    """What each length code stands for."""
-    return np.expm1(np.arange(256) / _STEPS)
 
 
 def pack(chunk: int, length: int) -> int:
     """An entry, but for how often the term occurs, which is added shifted by 8."""
     code = _CODES[length] if length < len(_CODES) else _length_code(length)
     return chunk << 16 | code
-
-
-def entries_of(data: bytes) -> Entries:
-    """The entries of a row, or of several in a row."""
-    return np.frombuffer(data, ">i8").astype(np.int64)
 
 
 async def number_chunks(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.postings import Entries, entries_of
+from syncline.store.entries import Entries, entries_of
 from syncline.store.search_scope import Scope
 from syncline.store.vector_index import VectorIndex
 

@@ -14,7 +14,8 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from syncline.store.postings import BLOCK, Entries, lengths
+from syncline.store.entries import Entries, lengths
+from syncline.store.postings import BLOCK
 from syncline.store.search import Corpus
 
 __all__ = ["Word", "WordScores", "rarity", "score_words", "weigh"]

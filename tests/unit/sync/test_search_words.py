@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.store.postings import BLOCK, Entries, entries_of, lengths, pack
+from syncline.store.entries import Entries, entries_of, lengths
+from syncline.store.postings import BLOCK, pack
 from syncline.store.search import Corpus
 from syncline.sync.search_words import WordScores, rarity, score_words, weigh
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.postings_merge import FAN_IN, choose_segments, merge_segments
+from syncline.store.segments import FAN_IN, choose_segments
 
 __all__ = ["run_once"]
 
@@ -18,6 +18,8 @@ async def run_once(
     """
     merges = 0
     while segments := await choose_segments(db, workspace, fan_in=fan_in, most=most):
+        from syncline.store.postings_merge import merge_segments
+
         if not await merge_segments(db, workspace, segments):
             break
         merges += 1
