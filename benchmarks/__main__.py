@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from benchmarks import extraction, memory, near_duplicates, sync_folder, sync_website
+from benchmarks import (
+    extraction,
+    memory,
+    near_duplicates,
+    retrieval,
+    search,
+    sync_folder,
+    sync_website,
+)
 from benchmarks.corpus import make_corpus, names
 from benchmarks.measure import machine
 from benchmarks.peers import run as peers
@@ -16,6 +24,8 @@ _RUN: dict[str, Callable[[int], None]] = {
     "memory": lambda runs: memory.run(),
     "extraction": extraction.run,
     "near-duplicates": near_duplicates.run,
+    "search": search.run,
+    "retrieval": lambda runs: retrieval.run(),
 }
 _ALL = (*_RUN, "peers")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.corpus import BUILD
 
-__all__ = ["NotMeasured", "environment_of", "python_of", "version_of"]
+__all__ = ["NotMeasured", "environment_of", "python_of", "run_on", "version_of"]
 
 _LONGEST = 1800.0
 _ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,12 @@ def python_of(peer: str) -> Path:
     _run(peer, [*pip, "--no-deps", "-r", str(_list_of(peer))])
     made.write_text(wanted, "utf-8")
     return python
+
+
+def run_on(peer: str, folder: Path) -> None:
+    """Run a peer's script, `scripts/{peer}_peer.py`, on a folder of arrays."""
+    script = Path(__file__).parent / "scripts" / f"{peer}_peer.py"
+    subprocess.run([str(python_of(peer)), str(script), str(folder)], check=True)
 
 
 def environment_of(state: Path) -> dict[str, str]:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Syncline", "open"]
 
+_MERGED_CHUNKS = 5_000
+"""What a sync merges of the full-text index: a share of a second. `maintain` does the rest."""
+
 
 def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
     *,
@@ -76,6 +79,8 @@ class Syncline:
         self._database = Database(settings)
         self._tools: Tools | None = None
         self._embedder: Embedder | None = None
+        self._workspace_id: WorkspaceId | None = None
+        """Once it is there: workspaces are not renamed."""
         self.connections = Connections(self)
         self.documents = Documents(self)
         self.deletions = Deletions(self)
@@ -153,14 +158,26 @@ class Syncline:
         """A bounded share of what has to be cleaned up; the run does not depend on it."""
         import psycopg
 
-        from syncline.sync.maintenance import runs, tombstones
+        from syncline.sync.maintenance import runs, segments, tombstones
 
         try:
             async with self._database.connection() as db:
                 await runs.run_once(db, row.workspace_id, row.id)
                 await tombstones.run_once(db, row.workspace_id)
+                await segments.run_once(db, row.workspace_id, most=_MERGED_CHUNKS)
         except psycopg.OperationalError:
             pass  # the database went away, as the report says; the next run does it
+
+    async def maintain(self) -> None:
+        """Bring the workspace's indexes in order; its syncs and searches go on meanwhile.
+
+        `syncline up` does this from time to time. A program that keeps a large workspace open
+        without it may: above 20,000 chunks a vector index makes searches faster.
+        """
+        from syncline.sync.maintenance import indexes
+
+        async with self.session() as (db, workspace):
+            await indexes.run_once(db, self._database.connect_as_owner, workspace)
 
     async def plan(
         self,
@@ -248,12 +265,15 @@ class Syncline:
 
     async def _known(self, db: Connection, *, strict: bool = True) -> WorkspaceId:
         """The workspace's id. The default one need not be there yet: then it is empty, number 0."""
+        if self._workspace_id is not None:
+            return self._workspace_id
         try:
-            return await find_workspace(db, self.workspace)
+            self._workspace_id = await find_workspace(db, self.workspace)
         except NotHere:
             if strict and self.workspace != DEFAULT_WORKSPACE:
                 raise
             return WorkspaceId(0)
+        return self._workspace_id
 
     def load_tools(self) -> Tools:
         """What runs work with. May be called early, in a thread: it takes some importing."""

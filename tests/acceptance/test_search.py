@@ -242,6 +242,34 @@ async def test_questions_are_stemmed_in_the_languages_of_the_workspace(
         assert (await ask.ids("更新方法"))[0] == "ja"
 
 
+async def test_a_word_that_occurs_nowhere_is_looked_for_as_its_nearest_spelling(
+    server_settings: Settings, workspace_name: str, world: World
+) -> None:
+    """One slip of the pen is seen through, and said. What occurs is never taken for a slip."""
+    world.put("titled", "Something else altogether.", title="Rotat")
+    async with synced(server_settings, workspace_name, world) as ask:
+        for slip in ("rotaet", "rtate", "rotatte", "ritate"):
+            page = await ask(f"how do I {slip} keys")
+            assert page.hits[0].entry_id == "rotate", slip
+            assert page.notes == (f'searched for "rotate" instead of "{slip}"',)
+            assert any("rotate" in why for why in page.hits[0].why)
+        for right in ("rotate keys", "rotat", "invoices", "x1 zzz qqqqqq"):
+            assert (await ask(right)).notes == (), right
+
+
+async def test_a_spelling_does_not_betray_what_one_may_not_see(
+    server_settings: Settings, workspace_name: str, tmp_path: Path
+) -> None:
+    world = World(tmp_path / "world.json")
+    world.put("public", "A plan for everyone.")
+    world.put("staff", "The zebra plan.", principals=["group:staff"])
+    async with synced(server_settings, workspace_name, world) as ask:
+        assert (await ask("zebrra plan")).notes == ()
+        page = await ask("zebrra plan", principals=("group:staff",))
+        assert page.notes == ('searched for "zebra" instead of "zebrra"',)
+        assert page.hits[0].entry_id == "staff"
+
+
 async def test_an_empty_workspace_says_so(db: Connection, workspace_name: str) -> None:
     workspace = await make_workspace(db, workspace_name)
     page = await search(db, workspace, SearchRequest("key"), None, "none")

@@ -22,10 +22,12 @@ from tests.support.world import World
 
 ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "120"))
 KINDS = ("scripted", "scripted-listing")
-# Reached by no run over this source, or not before the lane is open.
+# Reached by no run over this source, or not before the lane is open. Upkeep comes after a run,
+# and has fault tests of its own.
+_UPKEEP = {Failpoint.SEGMENTS_MERGED, Failpoint.VECTOR_INDEX_BEGUN}
 _NOT_BY = {
-    "scripted": {Failpoint.ABSENCE_DECIDED},
-    "scripted-listing": {Failpoint.CHECKPOINT_BEFORE, Failpoint.CHECKPOINT_STORED},
+    "scripted": {Failpoint.ABSENCE_DECIDED} | _UPKEEP,
+    "scripted-listing": {Failpoint.CHECKPOINT_BEFORE, Failpoint.CHECKPOINT_STORED} | _UPKEEP,
 }
 # The first sync finds nothing gone.
 _NOT_AT_FIRST = {
@@ -56,7 +58,7 @@ _CASES = [
 
 def test_no_failpoint_is_forgotten() -> None:
     """A new one is killed at by itself: here, or it is said where it cannot be reached."""
-    assert {place for _, place in _CASES} == set(Failpoint)
+    assert {place for _, place in _CASES} == set(Failpoint) - _UPKEEP
 
 
 @pytest.fixture(scope="module")

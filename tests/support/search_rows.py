@@ -13,6 +13,7 @@ from syncline.settings import Settings
 from syncline.store.connections import add_connection
 from syncline.store.database import Connection
 from syncline.store.embedded import EmbeddedServer
+from syncline.store.postings import pack
 from syncline.store.workspaces import make_workspace
 
 __all__ = ["Filled", "analyse", "fill", "put_embeddings", "put_rows"]
@@ -48,13 +49,16 @@ async def put_rows(
         "connection": to.connection,
         "count": count,
         "text": text,
+        "words": len(text.split()) + 2,
+        "code": pack(0, len(text.split()) + 2),
         "prefix": prefix,
         "principals": None if principals is None else list(principals),
     }
     async with db.transaction():
         await db.execute(
             "CREATE TEMPORARY TABLE made ON COMMIT DROP AS SELECT nextval('content_ids') AS id,"
-            " i, %(text)s || ' w' || i || ' g' || i %% 50 AS text,"
+            " nextval('chunk_blocks') * 16 AS chunk, i,"
+            " %(text)s || ' w' || i || ' g' || i %% 50 AS text,"
             " %(prefix)s || '-' || lpad(i::text, 6, '0') AS entry"
             " FROM generate_series(1, %(count)s) AS i",
             values,
@@ -66,9 +70,19 @@ async def put_rows(
         )
         await db.execute(
             "INSERT INTO chunks (workspace_id, content_id, n, start, length, hash, text, headings,"
-            " terms) SELECT %(ws)s, id, 0, 0, 40, decode(md5(text), 'hex'),"
-            " text || repeat(' filling', 40), '{}', (SELECT string_agg(word || ':1', ' ')"
-            " FROM regexp_split_to_table(text, ' ') AS word)::tsvector FROM made",
+            " id) SELECT %(ws)s, id, 0, 0, 40, decode(md5(text), 'hex'),"
+            " text || repeat(' filling', 40), '{}', chunk FROM made",
+            values,
+        )
+        # Entries as store/postings.py packs them.
+        await db.execute(
+            "WITH made_segment AS (INSERT INTO segments (workspace_id, chunks, words)"
+            " VALUES (%(ws)s, %(count)s, %(words)s::bigint * %(count)s) RETURNING id)"
+            " INSERT INTO postings (workspace_id, term, segment_id, entries)"
+            " SELECT %(ws)s, word, s.id,"
+            " string_agg(int8send((chunk << 16) | (1 << 8) | %(code)s), '')"
+            " FROM made_segment s, made, regexp_split_to_table(text, ' ') AS word"
+            " GROUP BY word, s.id",
             values,
         )
         await db.execute(

@@ -20,10 +20,18 @@ _STATE = {
         SELECT encode(hash, 'hex'), stemming, encode(chunking, 'hex'), text FROM contents
         WHERE workspace_id = %s ORDER BY 1""",
     "chunks": """
-        SELECT encode(c.hash, 'hex'), k.n, k.start, k.length, encode(k.hash, 'hex'), k.headings,
-               k.terms::text
+        SELECT encode(c.hash, 'hex'), k.n, k.start, k.length, encode(k.hash, 'hex'), k.headings
         FROM chunks k JOIN contents c ON c.workspace_id = k.workspace_id AND c.id = k.content_id
         WHERE k.workspace_id = %s ORDER BY 1, 2""",
+    # What the full-text index says of each chunk that is there, in whichever segments.
+    "postings": """
+        SELECT encode(c.hash, 'hex'), k.n, p.term, (e.entry & 65535)::int
+        FROM postings p, generate_series(1, length(p.entries) / 8) AS i,
+            LATERAL (SELECT ('x' || encode(substr(p.entries, 8 * i - 7, 8), 'hex'))::bit(64)::bigint
+                AS entry) AS e
+        JOIN chunks k ON k.id = e.entry >> 16
+        JOIN contents c ON c.workspace_id = k.workspace_id AND c.id = k.content_id
+        WHERE p.workspace_id = %s AND k.workspace_id = p.workspace_id ORDER BY 1, 2, 3""",
     "embeddings": """
         SELECT model_id, encode(chunk_hash, 'hex'), vector::text FROM embeddings
         WHERE workspace_id = %s ORDER BY 1, 2""",

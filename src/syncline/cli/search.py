@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -105,7 +106,7 @@ def search(
         note(f"Note: {shown(remark)}.")
     if not (page.hits or principals or everything):
         note("Only what everyone may see was searched; --as PRINCIPAL or --all finds more.")
-    if page.more:
+    if page.more and sys.stdout.isatty():
         note(f"There is more: --offset {offset + len(page.hits)}")
     return 0
 

@@ -24,6 +24,7 @@ app = typer.Typer(add_completion=False)
 _READY = b"ready"
 _LOOK_SECONDS = 5.0
 _READY_SECONDS = 60
+_UPKEEP_SECONDS = 60.0
 
 
 @app.command()
@@ -36,17 +37,18 @@ def up(
 ) -> int:
     """Hold the bundled database up, so that other commands start faster.
 
-    Ends with Ctrl-C, or `syncline down`.
+    Keeps the search indexes of large workspaces in order meanwhile. Ends with Ctrl-C, or
+    `syncline down`.
     """
     settings = bundled_settings(data_dir)
 
     async def work(interruption: Interruption) -> int:
         interruption.graceful = True
         interruption.told = lambda message: None
-        async with Database(settings):
+        async with Database(settings) as database:
             if detach:
                 return await _start_in_background(settings)
-            return await _hold(settings, interruption, ready_fd)
+            return await _hold(settings, database, interruption, ready_fd)
 
     return run_alone(work)
 
@@ -62,7 +64,9 @@ def bundled_settings(data_dir: Path | None) -> Settings:
     return settings
 
 
-async def _hold(settings: Settings, interruption: Interruption, ready_fd: int | None) -> int:
+async def _hold(
+    settings: Settings, database: Database, interruption: Interruption, ready_fd: int | None
+) -> int:
     holder = Holder(settings)
     if not holder.take():
         say(f"It is up already, held by process {holder.pid()}.")
@@ -72,13 +76,30 @@ async def _hold(settings: Settings, interruption: Interruption, ready_fd: int | 
         if ready_fd is not None:
             os.write(ready_fd, _READY)
             os.close(ready_fd)
+        upkeep = asyncio.create_task(_keep_in_order(database))
         while not (interruption.stop.is_set() or holder.lost):
             with suppress(TimeoutError):
                 await asyncio.wait_for(interruption.stop.wait(), _LOOK_SECONDS)
+        upkeep.cancel()
+        await asyncio.wait([upkeep])
     finally:
         holder.release()
     note("Down.")
     return 0
+
+
+async def _keep_in_order(database: Database) -> None:
+    """From time to time, the indexes of all workspaces."""
+    import psycopg
+
+    from syncline.sync.maintenance import indexes
+
+    while True:
+        try:
+            await indexes.run_everywhere(database)
+        except psycopg.Error as error:
+            note(f"Upkeep of the indexes will be tried again: {error}")
+        await asyncio.sleep(_UPKEEP_SECONDS)
 
 
 async def _start_in_background(settings: Settings) -> int:

@@ -44,6 +44,8 @@ class Failpoint(StrEnum):
     PAIRS_COMMITTED = "pairs.committed"
     RUN_BEFORE_CLOSE = "run.before_close"
     RUN_CLOSED = "run.closed"
+    SEGMENTS_MERGED = "segments.merged"
+    VECTOR_INDEX_BEGUN = "vector_index.begun"
 
 
 _armed: dict[str, tuple[int, str]] = {}

@@ -1,7 +1,7 @@
 """PostgreSQL's binary formats, for the tables that take most of the bytes.
 
-Formats: COPY's from the PostgreSQL manual (COPY, "Binary Format"); `tsvector` as
-`tsvectorrecv` reads it; `halfvec` as pgvector's `halfvec_recv` does.
+Formats: COPY's from the PostgreSQL manual (COPY, "Binary Format"); `halfvec` as pgvector's
+`halfvec_recv` reads it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from syncline.core.prepared import Chunk
@@ -18,8 +17,8 @@ __all__ = [
     "array_literal",
     "chunk_rows",
     "embedding_rows",
+    "posting_rows",
     "signature_rows",
-    "term_vector",
     "terms_literal",
 ]
 
@@ -48,33 +47,8 @@ def _weight(frequency: int) -> int:
     return 2 if frequency <= 7 else 3
 
 
-class _Tails(dict[int, bytes]):
-    """What follows a lexeme that occurs so often: its end, and one position."""
-
-    def __missing__(self, count: int) -> bytes:
-        kept = min(count, _MOST_OFTEN)
-        tail = self[count] = b"\0" + struct.pack(">HH", 1, _weight(kept) << 14 | kept)
-        return tail
-
-
-_tails = _Tails()
-
-
-def term_vector(terms: Mapping[str, int]) -> bytes:
-    """A `tsvector` whose lexemes have one position: the term's frequency, weighted by class.
-
-    Terms hold no NUL. They are sorted as text, which is the order of their bytes as well.
-    """
-    if not terms:
-        return _int4(0)
-    ordered = sorted(terms)
-    lexemes = "\0".join(ordered).encode().split(b"\0")
-    tails = map(_tails.__getitem__, map(terms.__getitem__, ordered))
-    return b"".join((_int4(len(ordered)), *chain.from_iterable(zip(lexemes, tails, strict=True))))
-
-
 def terms_literal(terms: Mapping[str, int]) -> str:
-    """The same as text, for a single short value such as a title."""
+    """A `tsvector` as text, for a short value such as a title: the positions are frequencies."""
     return " ".join(
         "'{}':{}{}".format(
             term.replace("\\", "\\\\").replace("'", "''"),
@@ -100,15 +74,16 @@ def _text_array(values: tuple[str, ...]) -> bytes:
     )
 
 
-def chunk_rows(workspace: int, contents: Iterable[tuple[int, Sequence[Chunk]]]) -> bytes:
+def chunk_rows(
+    workspace: int, contents: Iterable[tuple[int, Sequence[Chunk], Sequence[int]]]
+) -> bytes:
     """A COPY payload for `chunks`: workspace_id, content_id, n, start, length, hash, text,
-    headings, terms."""
+    headings, id. Each content comes with its chunks and their ids."""
     parts = [_HEADER]
-    for content, chunks in contents:
-        for chunk in chunks:
+    for content, chunks, ids in contents:
+        for chunk, chunk_id in zip(chunks, ids, strict=True):
             text = chunk.text.encode()
             headings = _text_array(chunk.headings)
-            vector = term_vector(chunk.terms)
             parts += (
                 _chunk_head(
                     *(9, 8, workspace, 8, content),
@@ -118,9 +93,19 @@ def chunk_rows(workspace: int, contents: Iterable[tuple[int, Sequence[Chunk]]]) 
                 text,
                 _int4(len(headings)),
                 headings,
-                _int4(len(vector)),
-                vector,
+                _int8_field(8, chunk_id),
             )
+    parts.append(_TRAILER)
+    return b"".join(parts)
+
+
+def posting_rows(workspace: int, segment: int, lists: Iterable[tuple[str, bytes]]) -> bytes:
+    """A COPY payload for `postings`: workspace_id, term, segment_id, entries."""
+    parts = [_HEADER]
+    head = b"\0\x04" + _int8_field(8, workspace)
+    segment_field = _int8_field(8, segment)
+    for term, entries in lists:
+        parts += (head, _field(term.encode()), segment_field, _field(entries))
     parts.append(_TRAILER)
     return b"".join(parts)
 

@@ -9,6 +9,7 @@ from syncline.core.errors import Conflict
 from syncline.core.model import ContentHash, WorkspaceId
 from syncline.store.binary import chunk_rows, embedding_rows
 from syncline.store.database import Connection
+from syncline.store.postings import number_chunks, write_postings
 from syncline.store.results import Indexed
 from syncline.store.signatures import forget_signatures, write_signatures
 
@@ -111,12 +112,15 @@ async def write_contents(
             dropped |= before
             written.append((content, indexed))
     if written:
-        payload = chunk_rows(workspace, [(content, i.chunks) for content, i in written])
+        segment, numbered = await number_chunks(
+            db, workspace, [(content, i.chunks) for content, i in written]
+        )
         async with db.cursor().copy(
-            "COPY chunks (workspace_id, content_id, n, start, length, hash, text, headings, terms)"
+            "COPY chunks (workspace_id, content_id, n, start, length, hash, text, headings, id)"
             " FROM STDIN (FORMAT binary)"
         ) as copy:
-            await copy.write(payload)
+            await copy.write(chunk_rows(workspace, numbered))
+        await write_postings(db, workspace, segment, numbered)
     await _collect_embeddings(db, workspace, sorted(dropped))
     return made | {content_hash: content for content_hash, (content, _) in stored.items()}
 

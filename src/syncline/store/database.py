@@ -21,7 +21,7 @@ __all__ = ["Connection", "Database", "connect"]
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
-_SESSION = "-c jit=off -c lock_timeout=10s -c statement_timeout=0"
+_SESSION = "-c jit=off -c lock_timeout=10s -c statement_timeout=0 -c hnsw.ef_search=250"
 
 
 async def connect(parameters: dict[str, str], *, application: str) -> Connection:
@@ -47,6 +47,7 @@ class Database:
         self._settings = settings
         self._server = None if settings.database_url else EmbeddedServer(settings)
         self._parameters: dict[str, str] = {}
+        self._owner: dict[str, str] = {}
         self._spare: list[Connection] = []
 
     @property
@@ -71,10 +72,9 @@ class Database:
             else:
                 owner = app = _external_parameters(self._settings.database_url or "")
                 app = app | {"options": f"{app.get('options', '')} -c role={APP_ROLE}".strip()}
-            self._parameters = app | {
-                "options": f"{app.get('options', '')} {_SESSION}"
-                f" -c search_path={SCHEMA},public".strip()
-            }
+            session = f"{_SESSION} -c search_path={SCHEMA},public"
+            self._parameters = app | {"options": f"{app.get('options', '')} {session}".strip()}
+            self._owner = owner | {"options": f"{owner.get('options', '')} {session}".strip()}
             await self._check_schema(owner)
         except BaseException:
             await self.close()
@@ -120,9 +120,8 @@ class Database:
         if row[1] not in (None, "public", SCHEMA):
             # An administrator has put pgvector elsewhere: its types must be found there.
             path = f"-c search_path={SCHEMA},public"
-            self._parameters["options"] = self._parameters["options"].replace(
-                path, f"{path},{row[1]}"
-            )
+            for each in (self._parameters, self._owner):
+                each["options"] = each["options"].replace(path, f"{path},{row[1]}")
             await connection.execute(
                 "SELECT set_config('search_path', %s, false)", (f"{SCHEMA},public,{row[1]}",)
             )
@@ -131,6 +130,10 @@ class Database:
     async def connect(self, *, application: str = "syncline") -> Connection:
         """A connection of the caller's own; the caller closes it."""
         return await connect(self._parameters, application=application)
+
+    async def connect_as_owner(self) -> Connection:
+        """A connection that may make indexes; the caller closes it. For upkeep alone."""
+        return await connect(self._owner, application="syncline upkeep")
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -168,11 +168,28 @@ CREATE TABLE chunks (
     hash          bytea NOT NULL,
     text          text NOT NULL,
     headings      text[] NOT NULL,
-    terms         tsvector NOT NULL,
+    id            bigint NOT NULL,
     PRIMARY KEY (workspace_id, content_id, n)
 ) PARTITION BY HASH (workspace_id);
 CREATE INDEX chunks_hash ON chunks (workspace_id, hash);
-CREATE INDEX chunks_terms ON chunks USING gin (terms) WITH (fastupdate = on);
+CREATE UNIQUE INDEX chunks_id ON chunks (workspace_id, id);
+
+-- The full-text index: postings.py has the format. Segments are written once, and merged.
+CREATE SEQUENCE chunk_blocks AS bigint MAXVALUE 8796093022207;
+CREATE TABLE segments (
+    workspace_id  bigint NOT NULL REFERENCES workspaces ON DELETE CASCADE,
+    id            bigint GENERATED ALWAYS AS IDENTITY,
+    chunks        bigint NOT NULL,
+    words         bigint NOT NULL,
+    PRIMARY KEY (workspace_id, id)
+);
+CREATE TABLE postings (
+    workspace_id  bigint NOT NULL,
+    term          text COLLATE "C" NOT NULL,
+    segment_id    bigint NOT NULL,
+    entries       bytea NOT NULL,
+    PRIMARY KEY (workspace_id, term, segment_id)
+) PARTITION BY HASH (workspace_id);
 
 DO $$
 BEGIN
@@ -181,6 +198,9 @@ BEGIN
                        'FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
         EXECUTE format('CREATE TABLE chunks_%s PARTITION OF chunks '
                        'FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
+        EXECUTE format('CREATE TABLE postings_%s PARTITION OF postings '
+                       'FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
+        EXECUTE format('ALTER TABLE postings_%s ALTER entries SET STORAGE EXTERNAL', i);
     END LOOP;
 END $$;
 
@@ -301,12 +321,11 @@ CREATE FUNCTION refresh_statistics() RETURNS void LANGUAGE plpgsql SECURITY DEFI
 SET search_path = syncline, pg_catalog AS $$
 BEGIN
     ANALYZE (SKIP_LOCKED) manifest, documents, run_seen, embeddings_shared, content_signatures,
-        near_pairs;
+        near_pairs, segments;
     FOR i IN 0..7 LOOP
-        EXECUTE format('ANALYZE (SKIP_LOCKED) contents_%s, chunks_%s', i, i);
-        -- What lies in the pending list is read through by every search.
-        PERFORM gin_clean_pending_list(format('chunks_%s_terms_idx', i)::regclass);
+        EXECUTE format('ANALYZE (SKIP_LOCKED) contents_%s, chunks_%s, postings_%s', i, i, i);
     END LOOP;
+    -- What lies in the pending list is read through by every search.
     PERFORM gin_clean_pending_list('documents_title');
 END $$;
 REVOKE ALL ON FUNCTION refresh_statistics() FROM PUBLIC;
@@ -324,6 +343,7 @@ BEGIN
         EXECUTE format('ALTER TABLE contents_%s ALTER text SET STATISTICS 0', i);
         EXECUTE format('ALTER TABLE chunks_%s ALTER text SET STATISTICS 0,'
                        ' ALTER headings SET STATISTICS 0', i);
+        EXECUTE format('ALTER TABLE postings_%s ALTER entries SET STATISTICS 0', i);
     END LOOP;
 END $$;
 

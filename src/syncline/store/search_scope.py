@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import combinations
 
 from syncline.core.model import DocumentId, WorkspaceId
 from syncline.store.binary import array_literal
@@ -21,6 +22,7 @@ __all__ = [
     "SeenDocument",
     "Title",
     "documents_of",
+    "has_title_word",
     "narrowed",
     "passages_of",
     "search_titles",
@@ -147,18 +149,41 @@ def _values(title: Title) -> dict[str, object]:
     }
 
 
-async def search_titles(db: Connection, scope: Scope, title: Title, most: int) -> list[int]:
-    """Contents of documents whose titles hold some of these words, the best first."""
+async def has_title_word(db: Connection, scope: Scope, query: str) -> bool:
+    """Whether a title in the scope has a word."""
     condition, values = scope.of_documents()
     found = await db.execute(
-        f"SELECT content_id FROM (SELECT d.content_id, {_TITLE} AS score FROM"
-        " (SELECT d.content_id, d.title_terms FROM"
-        f" documents d WHERE {condition} AND d.title_terms @@ %(any)s::tsquery"
-        " LIMIT 2000) AS d) AS t"
+        f"SELECT EXISTS (SELECT FROM documents d WHERE {condition}"
+        " AND d.title_terms @@ %(query)s::tsquery)".encode(),
+        {**values, "query": query},
+    )
+    row = await found.fetchone()
+    return row is not None and bool(row[0])
+
+
+async def search_titles(db: Connection, scope: Scope, title: Title, most: int) -> list[int]:
+    """Contents of documents whose titles hold the most telling of these words, the best first.
+
+    That is the rarest one, or two of the five rarest: a list of all titles with a frequent word
+    would be long, and the others in it are found by their texts.
+    """
+    condition, values = scope.of_documents()
+    found = await db.execute(
+        "SELECT content_id FROM (SELECT d.content_id,"
+        " ts_rank(d.title_terms, %(any)s::tsquery, 1) AS score"
+        f" FROM documents d WHERE {condition} AND d.title_terms @@ %(telling)s::tsquery"
+        " LIMIT 1000) AS t"
         " GROUP BY content_id ORDER BY max(score) DESC, content_id LIMIT %(most)s",
-        {**values, **_values(title), "any": "|".join(title.queries), "most": most},
+        {**values, "any": "|".join(title.queries), "telling": _telling(title), "most": most},
     )
     return [row[0] for row in await found.fetchall()]
+
+
+def _telling(title: Title) -> str:
+    order = sorted(range(len(title.queries)), key=lambda n: -title.idfs[n])[:5]
+    rarest = [f"({title.queries[n]})" for n in order]
+    pairs = [f"{one}&{other}" for one, other in combinations(rarest[1:], 2)]
+    return "|".join([rarest[0], *pairs])
 
 
 async def title_scores(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,7 +15,8 @@ from syncline.pipeline.terms import query_terms, stem, word_spans
 from syncline.store import search as index
 from syncline.store.connections import find_connection, list_connections
 from syncline.store.database import Connection
-from syncline.store.search import Corpus, Word
+from syncline.store.postings import BLOCK
+from syncline.store.search import Corpus, Place
 from syncline.store.search_scope import (
     Scope,
     Title,
@@ -25,8 +26,10 @@ from syncline.store.search_scope import (
 )
 from syncline.sync.search_collapse import Group, collapse, single
 from syncline.sync.search_hits import Also, Hit, build_hits
-from syncline.sync.search_ranking import Ranked, rank, rarity
+from syncline.sync.search_ranking import Ranked, Scored, rank
 from syncline.sync.search_snippet import Question
+from syncline.sync.search_spelling import correct
+from syncline.sync.search_words import Word, WordScores, score_words, weigh
 
 __all__ = ["Also", "Hit", "SearchPage", "SearchRequest", "search"]
 
@@ -85,7 +88,7 @@ class _Depth:
     titles: int
 
 
-_SHALLOW = _Depth(words=150, meaning=100, titles=30)
+_SHALLOW = _Depth(words=100, meaning=100, titles=30)
 _DEEP = _Depth(words=2_000, meaning=1_000, titles=1_000)
 _SHALLOW_HITS = 30
 
@@ -95,14 +98,15 @@ class _Plan:
     """A question, ready to be asked."""
 
     words: tuple[Word, ...]
+    scores: WordScores
     corpus: Corpus
     question: Question
-    model: int | None
-    vector: tuple[float, ...] | None
+    vector: str
+    """Empty without a model."""
 
     @property
     def title(self) -> Title:
-        queries = [index.tsquery([word]) for word in self.words]
+        queries = [index.tsquery(word.stems) for word in self.words]
         return Title(queries, [word.idf for word in self.words])
 
 
@@ -121,19 +125,18 @@ async def search(
     started = time.perf_counter()
     _check(request)
     text = _cleaned(request.text)
-    scope = await narrowed(db, await _scope_of(db, workspace, request))
+    scope = await _scope_of(db, workspace, request)
+    plan, notes = await _plan(db, scope, text, embed, model)
     hits: list[Hit] = []
     more = False
-    if scope.contents == ():
+    if plan is not None:
+        wanted = request.offset + request.limit
+        groups = await _ranked(db, scope, plan, wanted, all_copies=request.all_copies)
+        page = groups[request.offset : wanted]
+        more = len(groups) > wanted
+        hits = await build_hits(db, scope, plan.question, plan.title, page, request.offset + 1)
+    if not hits and (await narrowed(db, scope)).contents == ():
         notes = [_nothing_in_scope(request)]
-    else:
-        plan, notes = await _plan(db, workspace, text, embed, model)
-        if plan is not None:
-            wanted = request.offset + request.limit
-            groups = await _ranked(db, scope, plan, wanted, all_copies=request.all_copies)
-            page = groups[request.offset : wanted]
-            more = len(groups) > wanted
-            hits = await build_hits(db, scope, plan.question, plan.title, page, request.offset + 1)
     return SearchPage(tuple(hits), more, time.perf_counter() - started, tuple(notes))
 
 
@@ -202,60 +205,57 @@ def _nothing_in_scope(request: SearchRequest) -> str:
 
 async def _plan(
     db: Connection,
-    workspace: WorkspaceId,
+    scope: Scope,
     text: str,
     embed: Callable[[], Embedder] | None,
     model: str,
 ) -> tuple[_Plan | None, list[str]]:
     """What to look for, and what the asker should know of it; None for a question of no words."""
-    languages = tuple(await index.stemmings(db, workspace)) or ("english",)
-    stems = query_terms(text, languages)
+    workspace = scope.workspace
+    corpus = await index.describe_corpus(db, workspace, model)
+    stems = query_terms(text, corpus.stemmings)
     if not stems:
         return None, ["the question has no words to look for"]
     notes = []
     if len(stems) > _MOST_WORDS:
         notes.append(f"only the first {_MOST_WORDS} words of the question were looked for")
         del stems[_MOST_WORDS:]
-    number, vector = None, None
+    written = {
+        stem(word, language): word
+        for _, _, word in reversed(word_spans(text))
+        for language in corpus.stemmings
+    }
+    entries = await index.entries_of_terms(db, workspace, [each for word in stems for each in word])
+    unknown = {written[word[0]]: word for word in stems if not entries.keys() & set(word)}
+    for each in await correct(db, scope, corpus, unknown) if unknown else ():
+        notes.append(f'searched for "{each.instead}" instead of "{each.word}"')
+        stems[stems.index(unknown[each.word])] = each.stems
+        written |= dict.fromkeys(each.stems, each.instead)
+        text = text.replace(each.word, each.instead)
+        entries |= await index.entries_of_terms(db, workspace, each.stems)
+    vector = ""
     if embed is None:
         notes.append("without a model: found by words alone")
+    elif corpus.model is None:
+        notes.append(f"nothing is embedded with {model} yet: found by words alone")
     else:
-        number = await index.find_model(db, model)
-        if number is None:
-            notes.append(f"nothing is embedded with {model} yet: found by words alone")
-        else:
-            try:
-                vector = await _embedded(embed, text)
-            except SourceError as error:
-                notes.append(f"found by words alone, because the model did not answer: {error}")
-    corpus = await index.describe_corpus(db, workspace)
-    words = await _weighed(db, workspace, [Word(each) for each in stems], corpus)
+        try:
+            vector = await _embedded(embed, text)
+        except SourceError as error:
+            notes.append(f"found by words alone, because the model did not answer: {error}")
+    words = weigh(stems, entries, corpus)
     question = Question(
-        languages,
+        corpus.stemmings,
         weights={stem: word.idf for word in words for stem in word.stems},
-        written={
-            stem(word, language): word
-            for _, _, word in reversed(word_spans(text))
-            for language in languages
-        },
+        written=written,
     )
-    return _Plan(words, corpus, question, number, vector), notes
+    return _Plan(words, score_words(words, entries, corpus), corpus, question, vector), notes
 
 
-async def _embedded(embed: Callable[[], Embedder], text: str) -> tuple[float, ...] | None:
+async def _embedded(embed: Callable[[], Embedder], text: str) -> str:
     embedder = await asyncio.to_thread(embed)
     vector = (await embedder.embed([text]))[0]
-    return tuple(map(float, vector)) if vector.any() else None
-
-
-async def _weighed(
-    db: Connection, workspace: WorkspaceId, words: Sequence[Word], corpus: Corpus
-) -> tuple[Word, ...]:
-    counts = await index.count_words(db, workspace, words, corpus)
-    return tuple(
-        replace(word, idf=rarity(count, max(corpus.chunks, 1)), rare=count < index.MOST_COUNTED)
-        for word, count in zip(words, counts, strict=True)
-    )
+    return index.vector_literal(vector.tolist()) if vector.any() else ""
 
 
 async def _ranked(
@@ -269,38 +269,75 @@ async def _ranked(
     if wanted <= _SHALLOW_HITS:
         seen, visible, exhausted, ranked = await _look(db, scope, plan, _SHALLOW)
         groups = single(ranked) if all_copies else await collapse(db, scope, ranked)
-        own = visible - (len(ranked) - len(groups))
-        if exhausted or (own > wanted and (scope.narrow or 2 * visible >= seen)):
+        if exhausted or _is_enough(groups, ranked, wanted, seen, visible):
             return groups
-    ranked = (await _look(db, replace(scope, deep=True), plan, _DEEP))[3]
+    inside = replace(await narrowed(db, scope), deep=True)
+    ranked = (await _look(db, inside, plan, _DEEP))[3]
     return single(ranked) if all_copies else await collapse(db, scope, ranked)
+
+
+def _is_enough(
+    groups: Sequence[Group], ranked: Sequence[Ranked], wanted: int, seen: int, visible: int
+) -> bool:
+    """Whether a look that was cut off has found the best `wanted` hits, and one more."""
+    own = visible - (len(ranked) - len(groups))
+    if own <= wanted or 2 * visible < seen:
+        return False
+    # Where the last hit is no better than the worst candidate, others may be as good as both.
+    return groups[wanted].shown.score > ranked[-1].score
 
 
 async def _look(
     db: Connection, scope: Scope, plan: _Plan, depth: _Depth
 ) -> tuple[int, int, bool, list[Ranked]]:
     """How many contents were candidates and were visible, whether these are all, and the order."""
-    by_words = await index.search_words(db, scope, plan.words, plan.corpus, depth.words)
-    by_meaning = []
-    if plan.model is not None and plan.vector is not None:
-        by_meaning = await index.nearest(
-            db, scope, plan.model, plan.vector, plan.corpus, depth.meaning
-        )
+    by_words = await _by_words(db, scope, plan, depth.words)
+    by_meaning = await index.nearest(db, scope, plan.corpus, plan.vector, depth.meaning)
     by_title = await search_titles(db, scope, plan.title, depth.titles)
-    contents = {content for content, _ in (*by_words, *by_meaning)} | set(by_title)
+    contents = {each.content for each in (*by_words, *by_meaning)} | set(by_title)
     titles = await title_scores(db, scope, sorted(contents), plan.title)
-    keys = {key for key in (*by_words, *by_meaning) if key[0] in titles}
-    keys |= {(content, 0) for content in titles}
-    scored = await index.chunk_scores(
-        db, scope.workspace, sorted(keys), plan.words, plan.corpus, plan.model, plan.vector
-    )
+    places = {each.id: each for each in (*by_words, *by_meaning) if each.content in titles}
+    places |= await _first_places(db, scope, plan, titles, list(places.values()))
+    words = plan.scores.of(list(places))
+    scored = [
+        Scored(place.content, place.n, score, place.meaning)
+        for place, score in zip(places.values(), words, strict=True)
+    ]
     exhausted = (
-        len(by_words) < depth.words
+        plan.scores.blocks <= depth.words
         and len(by_meaning) < depth.meaning
         and len(by_title) < depth.titles
-        and all(word.rare for word in plan.words)
     )
-    ranked = rank(
-        scored, titles, ceiling=sum(plan.title.idfs), with_meaning=plan.vector is not None
-    )
+    ranked = rank(scored, titles, ceiling=sum(plan.title.idfs), with_meaning=bool(plan.vector))
     return len(contents), len(titles), exhausted, ranked
+
+
+async def _first_places(
+    db: Connection, scope: Scope, plan: _Plan, contents: Iterable[int], found: Sequence[Place]
+) -> dict[int, Place]:
+    """The first chunk of each content, where it was not found itself. Most follow from another
+    one's number; those have no cosine."""
+    there = {each.content for each in found if each.n == 0}
+    firsts = {
+        each.content: Place(each.id - each.n, each.content, 0, None)
+        for each in found
+        if each.n < BLOCK and each.content not in there
+    }
+    others = sorted(set(contents) - there - firsts.keys())
+    if others:
+        for place in await index.first_chunks(db, scope, others, plan.corpus, plan.vector):
+            firsts[place.content] = place
+    return {each.id: each for each in firsts.values()}
+
+
+async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> list[Place]:
+    """The best chunks by their words, of the scope only if it is deep."""
+    scores = plan.scores
+    if scope.contents is not None:
+        scores = scores.among(await index.numbers_of(db, scope.workspace, scope.contents))
+    found: list[Place] = []
+    for ids in scores.best(most):
+        found += await index.places_of(db, scope, ids, plan.corpus, plan.vector)
+        if not scope.deep or len(found) >= most:
+            break
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from syncline.store.search_scope import (
     passages_of,
 )
 from syncline.sync.search_collapse import Group
-from syncline.sync.search_ranking import Ranked
+from syncline.sync.search_ranking import LEAST_MEANING, Ranked
 from syncline.sync.search_snippet import Question, snippet
 
 __all__ = ["Also", "Hit", "build_hits"]
@@ -119,7 +120,9 @@ def _hit(
         text=passage.text,
         snippet=shown.text,
         highlights=shown.highlights,
-        why=_why(ranked, document, passage, question),
+        why=_why(
+            ranked, document, question, shown.stems | question.stems_in(" ".join(passage.headings))
+        ),
         scores={
             "words": round(ranked.words, 4),
             "meaning": round(ranked.meaning, 4),
@@ -139,14 +142,14 @@ def _also(documents: Sequence[SeenDocument]) -> tuple[Also, ...]:
 
 
 def _why(
-    ranked: Ranked, document: SeenDocument, passage: Passage, question: Question
+    ranked: Ranked, document: SeenDocument, question: Question, stems: AbstractSet[str]
 ) -> tuple[str, ...]:
     reasons = []
-    if words := question.words_in("\n".join((*passage.headings, passage.text))):
+    if words := question.words_of(stems):
         reasons.append("words: " + ", ".join(words))
-    if ranked.title > 0 and (words := question.words_in(document.title or "")):
+    if ranked.title > 0 and (words := question.words_of(question.stems_in(document.title or ""))):
         reasons.append("title: " + ", ".join(words))
-    if ranked.meaning > 0:
+    if ranked.cosine >= LEAST_MEANING:
         reasons.append(f"meaning {ranked.cosine:.2f}")
     if ranked.n == 0:
         reasons.append("first passage of its document")

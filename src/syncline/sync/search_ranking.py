@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 
-from syncline.store.search import Scored
-
-__all__ = ["LEAST_MEANING", "Ranked", "rank", "rarity"]
+__all__ = ["LEAST_MEANING", "Ranked", "Scored", "rank"]
 
 _WORDS, _MEANING = 0.65, 0.35
 _TITLE = 0.2
-_FIRST = 0.1
+_FIRST = 0.2
+"""For a first passage with all the words: it says what a document is about."""
 _ALL = 1 + _TITLE + _FIRST
 LEAST_MEANING = 0.2
 """Below this cosine two texts have nothing to do with each other."""
 _CLOSE = 0.5
 """A cosine that is as good as any: the best one counts as full only from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate chunk."""
+
+    content: int
+    n: int
+    words: float
+    """BM25."""
+    meaning: float | None
+    """The cosine; None without a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +39,14 @@ class Ranked:
     """The best passage's number; None where only the title speaks for an empty content."""
     score: float
     words: float
+    """Of its best passage by words."""
     meaning: float
+    """Of its best passage by meaning."""
     title: float
     cosine: float
+    """Of the best passage by both."""
     first: float
-    """How good the content's first passage is by itself."""
-
-
-def rarity(frequency: int, chunks: int) -> float:
-    """BM25's weight for a word: the rarer, the more it tells."""
-    frequency = min(frequency, chunks)
-    return log(1 + (chunks - frequency + 0.5) / (frequency + 0.5))
+    """How good the content's first passage is by its words."""
 
 
 def rank(
@@ -51,6 +58,8 @@ def rank(
 ) -> list[Ranked]:
     """The contents in `titles` (the visible ones), the best first; useless ones left out.
 
+    A content is as good as its best passage by words and its best one by meaning, which need
+    not be the same: the one that is shown is the best by both.
     `ceiling` is the score of a passage of average length with each word once: where the
     best passage has less, it does not count as full.
     """
@@ -66,15 +75,21 @@ def rank(
         meaning = cosine / closest if cosine >= LEAST_MEANING else 0.0
         base = words_weight * words + meaning_weight * meaning
         if each.n == 0:
-            first[each.content] = base
-        before = best.get(each.content)
-        if before is None or (base, -each.n) > (before[0], -before[3].n):
-            best[each.content] = (base, words, meaning, each)
+            first[each.content] = words
+        before = best.get(each.content, (-1.0, 0.0, 0.0, each))
+        better = (base, -each.n) > (before[0], -before[3].n)
+        best[each.content] = (
+            base if better else before[0],
+            max(words, before[1]),
+            max(meaning, before[2]),
+            each if better else before[3],
+        )
     ranked = []
     for content, title in titles.items():
-        base, words, meaning, passage = best.get(content, (0.0, 0.0, 0.0, None))
+        _, words, meaning, passage = best.get(content, (0.0, 0.0, 0.0, None))
         opening = first.get(content, 0.0)
-        score = round((base + _TITLE * title + _FIRST * opening) / _ALL, 6)
+        score = words_weight * words + meaning_weight * meaning + _TITLE * title + _FIRST * opening
+        score = round(score / _ALL, 6)
         if score > 0:
             ranked.append(
                 Ranked(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from syncline.pipeline.terms import stem, terms, word_spans
+from syncline.pipeline.terms import stem, word_spans
 
 __all__ = ["MOST_CHARACTERS", "Question", "Snippet", "snippet"]
 
@@ -23,19 +22,25 @@ class Question:
     written: Mapping[str, str]
     """The question's own word for a stem."""
 
+    _seen: dict[str, str | None] = field(default_factory=dict, compare=False, repr=False)
+    """What words were found to stand for: passages that answer one question share theirs."""
+
     def match(self, word: str) -> str | None:
         """The question's stem that a folded word stands for, if any."""
-        for stemming in self.stemmings:
-            found = _stem(word, stemming)
-            if found in self.weights:
-                return found
-        return None
+        try:
+            return self._seen[word]
+        except KeyError:
+            stems = (stem(word, stemming) for stemming in self.stemmings)
+            found = next((each for each in stems if each in self.weights), None)
+            self._seen[word] = found
+            return found
 
-    def words_in(self, text: str) -> list[str]:
-        """The question's words that a text holds, in the order they tell."""
-        stems = {
-            stem for stemming in self.stemmings for stem in terms(text, stemming)
-        } & self.weights.keys()
+    def stems_in(self, text: str) -> set[str]:
+        """The question's stems that a text holds."""
+        return {found for _, _, word in word_spans(text) if (found := self.match(word)) is not None}
+
+    def words_of(self, stems: Iterable[str]) -> list[str]:
+        """The question's words for these stems, in the order they tell."""
         found = sorted(stems, key=lambda each: (-self.weights[each], each))
         return list(dict.fromkeys(self.written[each] for each in found))
 
@@ -44,9 +49,8 @@ class Question:
 class Snippet:
     text: str
     highlights: tuple[tuple[int, int], ...]
-
-
-_stem = lru_cache(maxsize=20_000)(stem)
+    stems: frozenset[str]
+    """The question's stems in the whole passage."""
 
 
 def snippet(text: str, question: Question, most: int = MOST_CHARACTERS) -> Snippet:
@@ -63,6 +67,7 @@ def snippet(text: str, question: Question, most: int = MOST_CHARACTERS) -> Snipp
     return Snippet(
         before + line[start:end] + after,
         _merged([(a + shift, b + shift) for a, b, _ in matches if a >= start and b <= end]),
+        frozenset(found for _, _, found in matches),
     )
 
 

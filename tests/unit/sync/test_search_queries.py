@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from syncline.store.search import Word, tsquery
+from syncline.store.search import tsquery
 
 
 def test_stems_are_quoted_so_that_none_is_an_operator() -> None:
-    assert tsquery([Word(("a'b\\c",)), Word(("!", "&"))], "&") == "('a''b\\\\c')&('!'|'&')"
+    assert tsquery(["a'b\\c", "!", "&"]) == "'a''b\\\\c'|'!'|'&'"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.store.search import Scored
-from syncline.sync.search_ranking import LEAST_MEANING, rank, rarity
+from syncline.sync.search_ranking import LEAST_MEANING, Scored, rank
+from syncline.sync.search_words import rarity
 
 
 def test_a_rare_word_tells_more_than_a_frequent_one() -> None:

@@ -65,7 +65,10 @@ def test_pairs_of_characters_are_marked_as_one_span() -> None:
 
 def test_words_are_named_as_the_question_wrote_them() -> None:
     """The one that tells most first, each once."""
-    assert _ask("rotate keys").words_in("A key. Rotation, rotated keys.") == ["keys", "rotate"]
+    question = _ask("rotate keys")
+    stems = question.stems_in("A key. Rotation, rotated keys.")
+    assert question.words_of(stems) == ["keys", "rotate"]
+    assert snippet("A key. Rotation, rotated keys.", question).stems == stems
 
 
 @given(
