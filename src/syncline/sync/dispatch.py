@@ -23,12 +23,13 @@ from syncline.core.model import (
 from syncline.core.ports import Connector
 from syncline.store.batches import Batch, Committed, commit_batch, write_items
 from syncline.store.database import Connection
-from syncline.store.manifest import Known, look_up
-from syncline.store.results import Absent, Broken, Filtered, Item, Result, Same, Verdict, decide
+from syncline.store.manifest import look_up
+from syncline.store.results import Absent, Broken, Filtered, Item, Result, Same, Verdict
 from syncline.store.runs import hold
 from syncline.sync.pool import WorkerDied, WorkerPool
 from syncline.sync.report import Progress, Report
 from syncline.sync.work import BatchDone, RunContext, WorkItem, as_broken
+from syncline.sync.would import would
 
 __all__ = ["Dispatcher"]
 
@@ -333,7 +334,7 @@ class Dispatcher:
         if self.plan:
             async with self._database_lock:
                 known = await look_up(self._database, self._context.run, [r.key for r in notes])
-            done = _would(notes, known)
+            done = would(notes, known)
             self._note_plan(done)
             self.report.add(done.counts)
         else:
@@ -406,24 +407,6 @@ class Dispatcher:
             raise
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _would(notes: Sequence[Result], known: Mapping[EntryKey, Known]) -> BatchDone:
-    """What these results would do."""
-    counts: dict[str, int] = {}
-    removed = []
-    items = []
-    for result in notes:
-        before = known.get(result.key)
-        decision = decide(result, before)
-        if decision.outcome is not None:
-            counts[decision.outcome.value] = counts.get(decision.outcome.value, 0) + 1
-        if decision.item is not None:
-            items.append(decision.item)
-        goes = before is not None and before.live and not isinstance(result.verdict, Broken | Same)
-        if goes and not (isinstance(result.verdict, Filtered) and result.verdict.belongs):
-            removed.append((result.entry_id, getattr(result.verdict, "reason", "an alias now")))
-    return BatchDone(counts, removed=removed, items=items)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
