@@ -16,6 +16,11 @@ ARGS ?=
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 JOBS ?= $(shell [ $(CORES) -gt 8 ] && echo 8 || echo $(CORES))
 
+# The tests make and remove some hundred databases: in memory, where there is room for it, unless
+# TMPDIR says where. They kill processes, not the machine, so nothing they show depends on a disk.
+MEMORY := $(shell [ -z "$$TMPDIR" ] && [ -w /dev/shm ] \
+	&& df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
+
 .PHONY: help
 help: ## Show this list
 	@echo "Syncline. The targets:"
@@ -28,7 +33,7 @@ demo: $(VENV)/.runtime ## Sync the example handbook and search it; DOCS=folder a
 .PHONY: test
 test: $(VENV)/.development ## Run all tests; ARGS="-k sitemap" selects some
 	@sh tests/setup-servers.sh
-	@$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(MEMORY) $(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.development ## Check style, types and the direction of imports
