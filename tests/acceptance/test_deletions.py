@@ -13,8 +13,6 @@ from tests.support.looking import configure, documents, items, manifest, query
 from tests.support.syncs import Syncs
 from tests.support.world import World
 
-POSTGRES = ("16", "18")
-
 Opened = Callable[[str], AbstractAsyncContextManager[Syncs]]
 
 

@@ -19,8 +19,6 @@ from syncline.sync.run import RunRequest
 from tests.support.looking import configure, documents, items, manifest, query
 from tests.support.syncs import Syncs, open_syncs
 
-POSTGRES = ("16", "18")
-
 _HANDBOOK = Path(__file__).resolve().parents[2] / "examples" / "handbook"
 
 

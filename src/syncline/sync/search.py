@@ -284,7 +284,7 @@ def _is_enough(
     if own <= wanted or 2 * visible < seen:
         return False
     # Where the last hit is no better than the worst candidate, others may be as good as both.
-    return groups[wanted].shown.score > ranked[-1].score
+    return len(groups) <= wanted or groups[wanted].shown.score > ranked[-1].score
 
 
 async def _look(
