@@ -151,7 +151,11 @@ _HEADING = re.compile(rb"(?=</h[12]>)")
 
 def _inside_the_text(data: bytes) -> int:
     """The end of the longest passage, which is no footer; else that of the first heading."""
-    passages = [each for each in _PASSAGE.finditer(data) if b"opyright" not in each[0]]
+    # Sphinx has a list of neighbours on both sides of the text.
+    start = max(data.find(b'role="main"'), 0)
+    end = data.find(b"sphinxsidebar", start)
+    found = _PASSAGE.finditer(data, start, len(data) if end < 0 else end)
+    passages = [each for each in found if b"opyright" not in each[0]]
     if passages:
         return max(passages, key=lambda each: len(each[0])).end()
     heading = _HEADING.search(data)
