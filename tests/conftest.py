@@ -13,6 +13,7 @@ from syncline.settings import Settings
 from syncline.store.database import Connection, Database
 from syncline.store.embedded import EmbeddedServer
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.forks import close_fork_server
 
 _numbers = count(1)
 
@@ -22,6 +23,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     versions = getattr(metafunc.module, "POSTGRES", None)
     if versions and "server_settings" in metafunc.fixturenames:
         metafunc.parametrize("server_settings", versions, indirect=True, scope="session")
+
+
+def pytest_unconfigure() -> None:
+    """The last thing this process does."""
+    close_fork_server()
 
 
 @pytest.fixture(scope="session")

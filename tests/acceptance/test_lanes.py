@@ -108,7 +108,9 @@ async def test_a_stopped_worker_does_not_hold_up_its_successor(
 ) -> None:
     """A worker that hangs in the middle of its batch (SIGSTOP) holds locks; a forced run ends its
     session, goes on at once, and what the worker does when it wakes up comes to nothing."""
-    first = sync_process(server_settings, workspace_name, world, failpoints=f"{place}=pause")
+    first = sync_process(
+        server_settings, workspace_name, world, failpoints=f"{place}=pause", forked=False
+    )
     wait_until(lambda: _stopped_children(first.pid))
     forced = await asyncio.to_thread(_forced, server_settings, workspace_name, world)
     assert forced.report is not None, forced.errors

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from syncline.settings import Settings
 from syncline.store.connections import add_connection
 from syncline.store.database import Database
 from syncline.store.workspaces import make_workspace
+from tests.support.forks import start_process
 from tests.support.scripted import ENVIRONMENT
 from tests.support.world import World
 
@@ -75,8 +75,9 @@ class Commands:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "syncline", *words],
+        return start_process(
+            "syncline",
+            words,
             cwd=cwd,
             env=self.environment(**(environment or {})),
             text=True,

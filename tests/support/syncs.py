@@ -23,6 +23,7 @@ from syncline.store.workspaces import make_workspace
 from syncline.sync.opening import OpenTransport
 from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
+from tests.support.forks import start_process
 from tests.support.scripted import ENVIRONMENT
 
 __all__ = [
@@ -143,11 +144,16 @@ def sync_process(
     *,
     failpoints: str = "",
     mode: str = "incremental",
+    forked: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Start a sync in a process of its own, with failpoints armed in it and in its workers."""
+    """Start a sync in a process of its own, with failpoints armed in it and in its workers.
+
+    Its workers are its descendants only when it is not `forked`.
+    """
     given = [workspace, str(world.path), json.dumps(dict(world.options)), kind, mode]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.syncs", *given],
+    return start_process(
+        "tests.support.syncs",
+        given,
         cwd=_ROOT,
         env={
             **os.environ,
@@ -155,6 +161,7 @@ def sync_process(
             **ENVIRONMENT,
             ENVIRONMENT_VARIABLE: failpoints,
         },
+        forked=forked,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

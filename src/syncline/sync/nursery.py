@@ -28,7 +28,7 @@ __all__ = ["ENDED", "MADE", "NEWS", "Nursery", "WorkerProcess"]
 NEWS = struct.Struct(">Bii")
 """What the nursery tells: `MADE` or `ENDED`, a process, and its exit status."""
 MADE, ENDED = 0, 1
-_COMMAND = (sys.executable, "-m", "syncline.worker")
+_COMMAND: tuple[str, ...] = (sys.executable, "-m", "syncline.worker")
 _LIMIT = 1 << 20
 
 

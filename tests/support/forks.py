@@ -1,0 +1,132 @@
+"""Processes that start at once: forked from one that has imported everything.
+
+Most of what a test of the command line costs is imports. Where a test is about the process
+itself, or the environment Python starts in, it starts a real `python -m syncline`; so do all
+tests of the documentation.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.support.fork_server import NEWS
+
+__all__ = ["close_fork_server", "start_process"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+_EXECUTE = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+
+
+def start_process(
+    module: str,
+    words: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    forked: bool = True,
+    **how: Any,
+) -> subprocess.Popen[Any]:
+    """`python -m module word …`, forked where that is possible; `how` is for `Popen`."""
+    command = [sys.executable, "-m", module, *words]
+    if not forked or sys.platform != "linux":
+        return subprocess.Popen(command, cwd=cwd, env=env, **how)
+    return _Forked(command, cwd=cwd, env=env, **how)
+
+
+class _Forked(subprocess.Popen[Any]):
+    """A child of the fork server's, with everything that `Popen` can do."""
+
+    def _execute_child(self, *given: Any) -> None:
+        with_names = _EXECUTE.bind(self, *given).arguments
+        command = with_names["args"]
+        order = {
+            "module": command[2],
+            "words": command[3:],
+            "environment": dict(with_names["env"]),
+            "folder": str(with_names["cwd"]),
+            "new_session": with_names["start_new_session"],
+        }
+        ends = [with_names[name] for name in ("p2cread", "c2pwrite", "errwrite")]
+        body = json.dumps(order).encode()
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.connect(_fork_server())
+        socket.send_fds(
+            self._server,
+            [struct.pack(">I", len(body))],
+            [number if end == -1 else end for number, end in enumerate(ends)],
+        )
+        self._server.sendall(body)
+        (self.pid,) = NEWS.unpack(self._server.recv(NEWS.size))
+        self._child_created = True
+        self._close_pipe_fds(  # type: ignore[attr-defined]
+            *(with_names[name] for name in _EXECUTE.parameters if name in _PIPES)
+        )
+
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        if self.returncode is None:
+            self._ask(socket.MSG_DONTWAIT)
+        return self.returncode
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        self._ask(socket.MSG_DONTWAIT if wait_flags else 0)
+        if self.returncode is None:
+            return 0, 0
+        code = self.returncode
+        return self.pid, code << 8 if code >= 0 else -code
+
+    def _ask(self, flags: int) -> None:
+        """Hear whether it has ended."""
+        try:
+            news = self._server.recv(NEWS.size, flags)
+        except BlockingIOError:
+            return
+        except OSError:  # closed: somebody has heard it
+            return
+        self._server.close()
+        self.returncode = NEWS.unpack(news)[0] if news else -9
+
+
+_PIPES = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+
+
+@cache
+def _fork_server() -> str:
+    """The path to this test process's server, which ends with us."""
+    folder = tempfile.mkdtemp(prefix="syncline-forks-")
+    path = f"{folder}/socket"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen(64)
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.fork_server", str(listening.fileno()), path],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            pass_fds=(listening.fileno(),),
+        )
+    _kept.append((server, folder))
+    return path
+
+
+_kept: list[tuple[subprocess.Popen[bytes], str]] = []
+
+
+def close_fork_server() -> None:
+    """End it, if there is one."""
+    while _kept:
+        server, folder = _kept.pop()
+        assert server.stdin is not None
+        server.stdin.close()
+        server.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+    _fork_server.cache_clear()
