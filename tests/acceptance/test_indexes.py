@@ -7,10 +7,14 @@ from typing import Any, ClassVar, Self
 
 import psycopg
 
-from syncline.core.model import EntryKey, RunId
+from syncline.core.model import ConnectionId, EntryKey, RunId
+from syncline.settings import Settings
+from syncline.store import contents as contents_store
 from syncline.store import gone, manifest, signatures
 from syncline.store.database import Connection
 from syncline.store.runs import RunRef
+from syncline.store.workspaces import make_workspace
+from tests.support.search_rows import analyse
 from tests.support.storm import first_state
 from tests.support.syncs import Syncs
 from tests.support.world import World
@@ -67,3 +71,35 @@ async def test_no_statement_of_a_run_reads_whole_tables(
         # A key column in a filter is a row that was read for nothing.
         assert not re.search(r"Filter: .*entry_key = ", plan), plan[:1500]
     assert len(_ExplainingCursor.plans) == 10
+
+
+async def test_a_workspace_that_the_statistics_do_not_know_is_read_by_key(
+    listing: Syncs, world: World, db: Connection, server_settings: Settings
+) -> None:
+    """Beside a large one, a new workspace looks empty to the planner until it is analysed. No
+    statement of its collector pairs all of its rows with all of its rows for that."""
+    first_state(world.path, 1500)
+    assert (await listing.run()).exit_code == 0
+    await analyse(server_settings)
+    newcomer = await make_workspace(db, f"{listing.row.workspace_id}-newcomer")
+    _ExplainingCursor.plans.clear()
+    db.cursor_factory = _ExplainingCursor
+    async with db.transaction(force_rollback=True):
+        found = await db.execute(
+            "INSERT INTO embeddings SELECT %s, model_id, chunk_hash, vector FROM embeddings"
+            " WHERE workspace_id = %s LIMIT 50 RETURNING chunk_hash",
+            (newcomer, listing.row.workspace_id),
+        )
+        hashes = [row[0] for row in await found.fetchall()]
+        await contents_store._collect_embeddings(db, newcomer, hashes)
+        await signatures.forget_signatures(db, newcomer, list(range(1, 51)))
+        await signatures.look_alikes(db, newcomer, [1, 2, 3])
+        run = RunRef(newcomer, ConnectionId(77), RunId(77), 1)
+        await manifest.look_up(db, run, [EntryKey(b"x"), EntryKey(b"y")])
+        await manifest.failing(db, run, most=3)
+        await gone.pending(db, run)
+        await gone.created_since(db, run, RunId(0), [1, 2, 3])
+    plans = _ExplainingCursor.plans
+    assert len(plans) >= 10
+    for plan in plans:
+        assert "Join Filter" not in plan, plan[:1500]

@@ -99,7 +99,7 @@ async def test_a_killed_server_loses_nothing(
                 armed = await asyncio.to_thread(sync_process_result, process)
                 if armed.report is None or armed.report["exit_code"] == 1:
                     told = armed.report["error"] if armed.report else armed.errors
-                    assert "database" in str(told).lower(), armed
+                    assert "database" in str(told).lower(), (place, armed)
                 again = await sync(workspace)
                 assert again.exit_code == 0, (place, again.as_json())
                 await server.release()

@@ -110,6 +110,12 @@ async def put_embeddings(db: Connection, to: Filled, model: str) -> None:
     await db.execute("SELECT refresh_statistics()")
 
 
+_ANALYSED = (
+    *("contents", "chunks", "embeddings", "documents", "manifest"),
+    *("content_bands", "content_signatures"),
+)
+
+
 async def analyse(settings: Settings) -> None:
     """What the server does by itself after a while: statistics, and an index in order."""
     server = EmbeddedServer(settings)
@@ -117,7 +123,7 @@ async def analyse(settings: Settings) -> None:
     try:
         owner = make_conninfo(**address.parameters("owner"))
         async with await psycopg.AsyncConnection.connect(owner, autocommit=True) as connection:
-            for table in ("contents", "chunks", "embeddings", "documents"):
+            for table in _ANALYSED:
                 await connection.execute(f"VACUUM (ANALYZE) syncline.{table}".encode())
     finally:
         await server.release()

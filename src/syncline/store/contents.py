@@ -270,7 +270,8 @@ async def _collect_embeddings(
     locked = sorted({row[0] for row in await found.fetchall()})
     await db.execute(
         "DELETE FROM embeddings e WHERE workspace_id = %s AND chunk_hash = ANY(%s)"
+        # OFFSET keeps it a look-up for each: as a join it may read all chunks for each.
         " AND NOT EXISTS (SELECT FROM chunks c"
-        " WHERE c.workspace_id = e.workspace_id AND c.hash = e.chunk_hash)",
+        " WHERE c.workspace_id = e.workspace_id AND c.hash = e.chunk_hash OFFSET 0)",
         (workspace, locked),
     )

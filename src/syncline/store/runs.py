@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -158,7 +159,9 @@ async def _lock(db: Connection, key: str) -> bool:
 async def let_go(db: Connection) -> None:
     """Give the lane's lock back, so that the next run need not wait for the session's end."""
     if not db.closed and not db.broken:
-        await db.execute("SELECT pg_advisory_unlock_all()")
+        # Where the server has just gone, the lock has gone with it.
+        with suppress(psycopg.OperationalError):
+            await db.execute("SELECT pg_advisory_unlock_all()")
 
 
 async def _running(

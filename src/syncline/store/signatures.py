@@ -98,12 +98,14 @@ async def _lock(db: Connection, workspace: WorkspaceId, contents: Sequence[int])
 
 
 async def _gather(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> None:
+    # Each row by its whole key. A join would be free to read all bands of the workspace for each
+    # content, and does where the statistics do not know the workspace yet.
     await db.execute(
-        "DELETE FROM content_bands b USING (SELECT content_id, unnest(bands) AS band"
-        " FROM content_signatures WHERE workspace_id = %(workspace)s"
-        " AND content_id = ANY(%(contents)s)) s"
-        " WHERE b.workspace_id = %(workspace)s AND b.band = s.band"
-        " AND b.content_id = s.content_id",
+        "DELETE FROM content_bands WHERE ctid = ANY(ARRAY("
+        "SELECT (SELECT b.ctid FROM content_bands b WHERE b.workspace_id = %(workspace)s"
+        " AND b.band = s.band AND b.content_id = s.content_id)"
+        " FROM (SELECT content_id, unnest(bands) AS band FROM content_signatures"
+        " WHERE workspace_id = %(workspace)s AND content_id = ANY(%(contents)s)) s))",
         {"workspace": workspace, "contents": list(contents)},
     )
 
