@@ -120,7 +120,7 @@ def _settings() -> Iterator[str]:
     yield "| variable | what it decides | default |\n| --- | --- | --- |\n"
     for name, field in Settings.model_fields.items():
         variable, _, text = (field.description or "").partition(": ")
-        default = _DEFAULTS.get(name, f"`{field.default}`")
+        default = _DEFAULTS.get(name, "unset" if field.default is None else f"`{field.default}`")
         values = getattr(field.annotation, "__args__", ())
         if values and all(isinstance(value, str) for value in values):
             text = f"{text or 'how much is logged'}: {', '.join(f'`{v}`' for v in values)}"

@@ -6,18 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from syncline.core.model import Json
+from syncline.core.model import ConnectionId, Json
 from syncline.store.connections import ConnectionRow, list_connections, remove_connection
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
+    from syncline.store.jobs_read import JobRow
+    from syncline.store.timetable import Times
     from syncline.sync.deletions import Decided, HeldGroup
     from syncline.sync.documents import DocumentPage, DocumentView
     from syncline.sync.duplicates import ClusterPage, DuplicatePage, DuplicatePair, PairView
     from syncline.sync.sources import Wishes
     from syncline.sync.standing import Standing
 
-__all__ = ["Connections", "Deletions", "Documents", "Duplicates", "Wished", "asked"]
+__all__ = ["Connections", "Deletions", "Documents", "Duplicates", "Jobs", "Wished", "asked"]
 
 
 class Wished(TypedDict, total=False):
@@ -77,6 +79,48 @@ class Connections:
         async with self._client.database.connection() as db:
             return await last_listed(db, row.workspace_id, row.id)
 
+    async def times(self) -> Mapping[ConnectionId, Times]:
+        """How each connection runs by itself, by id: schedule, pause, next slot."""
+        from syncline.store.timetable import times_of
+
+        async with self._client.session() as (db, workspace):
+            return await times_of(db, workspace)
+
+    async def schedule(self, name: str, schedule: str | None) -> str | None:
+        """Say when `syncline up` syncs it: `every 15m`, `daily 02:00 Europe/Berlin`, `manual`.
+
+        None: as the settings say. Answers the schedule as it is stored. Raises `UsageError`.
+        """
+        from syncline.scheduling.text import describe, parse
+        from syncline.store.timetable import set_schedule
+        from syncline.sync.sources import find_named
+
+        stored = None if schedule is None else describe(parse(schedule))
+        async with self._client.session() as (db, workspace):
+            row = await find_named(db, workspace, name)
+            await set_schedule(db, workspace, row.id, stored)
+        return stored
+
+    async def pause(self, name: str) -> ConnectionRow:
+        """No runs by itself, until it is resumed. A run that is under way goes on."""
+        from syncline.store.timetable import pause
+        from syncline.sync.sources import find_named
+
+        async with self._client.session() as (db, workspace):
+            row = await find_named(db, workspace, name)
+            await pause(db, workspace, row.id)
+        return row
+
+    async def resume(self, name: str) -> ConnectionRow:
+        """Runs by itself again, after a pause or what needed attention."""
+        from syncline.store.timetable import resume
+        from syncline.sync.sources import find_named
+
+        async with self._client.session() as (db, workspace):
+            row = await find_named(db, workspace, name)
+            await resume(db, workspace, row.id)
+        return row
+
     async def remove(self, name: str) -> int:
         """Remove a connection with its documents, for good; answer how many those were."""
         from syncline.store.contents import collect_orphans
@@ -88,6 +132,41 @@ class Connections:
             while await collect_orphans(db, workspace):
                 pass
             return removed
+
+
+class Jobs:
+    """What waits, runs or has failed in a workspace: `kb.jobs`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(self, *, states: Sequence[str] = (), limit: int = 50) -> list[JobRow]:
+        """The newest first; `states` of waiting, ready, running, dead, cancelled, or all."""
+        from syncline.store.jobs_read import list_jobs
+
+        async with self._client.session() as (db, workspace):
+            return await list_jobs(db, workspace, states=states, limit=limit)
+
+    async def show(self, job: int) -> JobRow:
+        """One job. Raises `NotHere`."""
+        from syncline.store.jobs_read import find_job
+
+        async with self._client.session() as (db, workspace):
+            return await find_job(db, workspace, job)
+
+    async def cancel(self, job: int) -> str:
+        """Cancel it; `running` if a worker has been asked to stop it. Raises `UsageError`."""
+        from syncline.store.jobs_read import cancel_job
+
+        async with self._client.session() as (db, workspace):
+            return await cancel_job(db, workspace, job)
+
+    async def retry(self, job: int) -> None:
+        """Try a dead, cancelled or waiting job again, now. Raises `UsageError`."""
+        from syncline.store.jobs_read import retry_job
+
+        async with self._client.session() as (db, workspace):
+            await retry_job(db, workspace, job)
 
 
 class Documents:

@@ -22,6 +22,11 @@ _VARIABLES = {
     "workers": "SYNCLINE_WORKERS",
     "worker_memory_mb": "SYNCLINE_WORKER_MEMORY_MB",
     "batch_seconds": "SYNCLINE_BATCH_SECONDS",
+    "schedule": "SYNCLINE_SCHEDULE",
+    "sync_frequency": "SYNC_FREQUENCY",
+    "sync_time": "SYNC_TIME",
+    "batch_size": "BATCH_SIZE",
+    "runs_per_host": "SYNCLINE_RUNS_PER_HOST",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -68,6 +73,25 @@ class Settings(BaseModel):
     )
     batch_seconds: float = Field(
         default=120, gt=0, description="SYNCLINE_BATCH_SECONDS: how long one batch may take"
+    )
+    schedule: str | None = Field(
+        default=None,
+        description="SYNCLINE_SCHEDULE: when connections without a schedule of their own run, "
+        "such as `every 15m`; unset, SYNC_FREQUENCY decides, and without it `adaptive`",
+    )
+    sync_frequency: str | None = Field(
+        default=None, description="SYNC_FREQUENCY: the same in one word: daily, hourly or weekly"
+    )
+    sync_time: str = Field(
+        default="02:00", description="SYNC_TIME: at what time of day, in UTC, for SYNC_FREQUENCY"
+    )
+    batch_size: int = Field(
+        default=5, ge=1, le=1000, description="BATCH_SIZE: how many connections are synced at once"
+    )
+    runs_per_host: int = Field(
+        default=2,
+        ge=1,
+        description="SYNCLINE_RUNS_PER_HOST: how many of them may read from one host",
     )
     embedder: str = Field(
         default="wordllama",

@@ -84,6 +84,8 @@ async def open_place(folder: Path) -> AsyncIterator[Place]:
         "SYNCLINE_DATA_DIR": str(data),
         "SYNCLINE_WORKERS": "1",
         "SYNCLINE_DEBUG": "1",
+        # Nothing runs between two commands of a page, but what it has scheduled itself.
+        "SYNCLINE_SCHEDULE": "manual",
     }
     try:
         async with _site() as site:

@@ -80,7 +80,22 @@ COMMANDS = {
     ],
     "deletions reject": ["syncline deletions reject docs --json"],
     "connections list": ["syncline connections --json"],
+    "connections add": ["mkdir more", "syncline connections add more --json"],
+    "connections schedule": ["syncline connections schedule docs 'every 15m' --json"],
+    "connections pause": ["syncline connections pause docs --json"],
+    "connections resume": ["syncline connections resume docs --json"],
     "connections remove": ["syncline connections remove docs --json"],
+    "jobs list": [
+        "mkdir -p gone && echo '# A page' > gone/page.md",
+        "syncline connections add gone --schedule hourly --json",
+        "rm -r gone",
+        "until syncline jobs --json | grep -q '\"error\": {'; do :; done",
+        """JOB=$(syncline jobs --json | grep -m1 -o '"id": [0-9]*' | grep -o '[0-9]*')""",
+        "syncline jobs --json",
+    ],
+    "jobs show": ["syncline jobs show $JOB --json"],
+    "jobs cancel": ["syncline jobs cancel $JOB --json"],
+    "jobs retry": ["syncline jobs retry $JOB --json"],
     "doctor": ["syncline doctor --json"],
 }
 

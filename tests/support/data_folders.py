@@ -22,8 +22,9 @@ __all__ = ["make_data_folder", "remove_data_folder", "settings_for", "unprivileg
 
 
 def settings_for(data_folder: Path, version: str = "18", **others: object) -> Settings:
-    """The settings for a data folder, whatever the environment says."""
-    return Settings.model_validate({"data_dir": data_folder, "postgres_version": version} | others)
+    """The settings for a data folder, whatever the environment says. Nothing runs by itself."""
+    given = {"data_dir": data_folder, "postgres_version": version, "schedule": "manual"}
+    return Settings.model_validate(given | others)
 
 
 def make_data_folder(*, like: Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""`syncline connections [list|remove]`."""
+"""`syncline connections [list|add|schedule|pause|resume|remove]`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,45 @@ import typer
 
 from syncline.cli.completion import connection_names
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import AsJson, DataDir, Workspace
+from syncline.cli.options import (
+    AsJson,
+    ConnectorOption,
+    DataDir,
+    Name,
+    Source,
+    Workspace,
+    options_of,
+)
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import is_terminal, local_time, note, print_json, say, shown, table
 from syncline.core.urls import shown_url
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from syncline.client import Syncline
+    from syncline.core.model import ConnectionId
+    from syncline.parts import Wished
     from syncline.store.connections import ConnectionRow
+    from syncline.store.timetable import Times
 
 app = typer.Typer(
-    cls=ListByDefault, help="List the connections, or remove one.", add_completion=False
+    cls=ListByDefault,
+    help="List the connections, add or remove one, say when it runs by itself.",
+    add_completion=False,
 )
+Known = Annotated[
+    str,
+    typer.Argument(help="The connection's name, source or id.", autocompletion=connection_names),
+]
+When = Annotated[
+    str | None,
+    typer.Option(
+        "--schedule",
+        help="When `syncline up` syncs it: 'every 15m', hourly, 'daily 02:00 Europe/Berlin', "
+        "'weekly mon 02:00', spread, adaptive, 'cron 0 3 * * 1-5', manual.",
+    ),
+]
 
 
 @app.command("list")
@@ -29,23 +56,27 @@ def list_connections(
 ) -> int:
     """List the connections with their sources, options and filters."""
 
-    async def command(client: Syncline, interruption: Interruption) -> list[ConnectionRow]:
-        return await client.connections.list()
+    async def command(
+        client: Syncline, interruption: Interruption
+    ) -> tuple[list[ConnectionRow], Mapping[ConnectionId, Times]]:
+        return await client.connections.list(), await client.connections.times()
 
-    found = run(command, workspace=workspace, data_dir=data_dir)
+    found, times = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
-        print_json({"connections": [_as_json(row) for row in found]})
+        print_json(
+            {"connections": [_as_json(row) | _times_as_json(times.get(row.id)) for row in found]}
+        )
     elif not found:
         say("There are no connections yet. Make one with: syncline sync ./docs")
     else:
         table(
-            ("id", "connection", "kind", "made", "filter", "source"),
+            ("id", "connection", "kind", "schedule", "next", "filter", "source"),
             [
                 (
                     str(row.id),
                     shown(row.name, most=40),
                     row.kind,
-                    local_time(row.created_at),
+                    *_when(times.get(row.id)),
                     shown(_in_words(row), most=60),
                     shown(shown_url(row.source)),
                 )
@@ -57,13 +88,98 @@ def list_connections(
 
 
 @app.command()
-def remove(
-    name: Annotated[
+def add(
+    source: Source,
+    name: Name = None,
+    schedule: When = None,
+    option: ConnectorOption = None,
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Make a connection without syncing it; `syncline up` does, when it is due."""
+    wishes: Wished = {"name": name, "options": options_of(option)}
+
+    async def command(client: Syncline, interruption: Interruption) -> ConnectionRow:
+        _checked(schedule)
+        row = await client.connections.add(source, **wishes)
+        if schedule is not None:
+            await client.connections.schedule(row.name, schedule)
+        return row
+
+    row = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json(_as_json(row))
+    else:
+        say(f"{shown(row.name)} reads {shown(shown_url(row.source))}.")
+    return 0
+
+
+@app.command()
+def schedule(
+    name: Known,
+    when: Annotated[
         str,
         typer.Argument(
-            help="The connection's name, source or id.", autocompletion=connection_names
+            help="'every 15m', hourly, 'daily 02:00 Europe/Berlin', 'weekly mon 02:00', spread, "
+            "adaptive, 'cron 0 3 * * 1-5', manual; or default: as the settings say."
         ),
     ],
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Say when `syncline up` syncs a connection."""
+    wanted = None if when.strip().lower() == "default" else when
+
+    async def command(client: Syncline, interruption: Interruption) -> str | None:
+        return await client.connections.schedule(name, wanted)
+
+    stored = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"connection": name, "schedule": stored})
+    else:
+        say(f"{shown(name)}: {stored or 'as the settings say'}.")
+    return 0
+
+
+@app.command()
+def pause(
+    name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Let a connection not run by itself, until it is resumed."""
+
+    async def command(client: Syncline, interruption: Interruption) -> str:
+        return (await client.connections.pause(name)).name
+
+    paused = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"paused": paused})
+    else:
+        say(f"{shown(paused)} is paused. `syncline connections resume {shown(paused)}` ends that.")
+    return 0
+
+
+@app.command()
+def resume(
+    name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Let a connection run by itself again."""
+
+    async def command(client: Syncline, interruption: Interruption) -> str:
+        return (await client.connections.resume(name)).name
+
+    resumed = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"resumed": resumed})
+    else:
+        say(f"{shown(resumed)} runs by itself again.")
+    return 0
+
+
+@app.command()
+def remove(
+    name: Known,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
     workspace: Workspace = "default",
@@ -88,6 +204,40 @@ def remove(
     else:
         say(f"Removed {shown(removed)} with {documents} documents.")
     return 0
+
+
+def _checked(schedule: str | None) -> None:
+    """Nothing is made where the schedule does not say anything. Raises `UsageError`."""
+    if schedule is not None:
+        from syncline.scheduling.text import parse
+
+        parse(schedule)
+
+
+def _when(times: Times | None) -> tuple[str, str]:
+    """The schedule, and the next slot or why there is none."""
+    if times is None:
+        return "", ""
+    schedule = times.schedule or "default"
+    if times.paused:
+        return schedule, "paused"
+    if times.attention:
+        return schedule, "needs attention"
+    if times.job:
+        return schedule, "running" if times.job == "running" else "queued"
+    return schedule, local_time(times.next_due) if times.next_due else "–"
+
+
+def _times_as_json(times: Times | None) -> dict[str, Any]:
+    if times is None:
+        return {}
+    return {
+        "schedule": times.schedule,
+        "paused": times.paused,
+        "attention": dict(times.attention) if times.attention else None,
+        "next_due": times.next_due.isoformat() if times.next_due else None,
+        "job": times.job,
+    }
 
 
 def _in_words(row: ConnectionRow) -> str:

@@ -1,4 +1,4 @@
-"""`syncline up [--detach]`: the bundled database, held up until it is told to end."""
+"""`syncline up [--detach]`: database, scheduler and worker, until they are told to end."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syncline.cli.options import DataDir, environment_with
 from syncline.cli.running import Interruption, run_alone
 from syncline.cli.screen import note, say
+from syncline.cli.service_log import service_log
 from syncline.core.errors import DatabaseUnavailable, UsageError
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.embedded.holder import Holder
+
+if TYPE_CHECKING:
+    from syncline.service import Service
 
 app = typer.Typer(add_completion=False)
 _READY = b"ready"
@@ -32,23 +36,32 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Do so in the background, and return once it is up.")
     ] = False,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many connections at once; by default BATCH_SIZE, or 5."),
+    ] = None,
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     data_dir: DataDir = None,
 ) -> int:
-    """Hold the bundled database up, so that other commands start faster.
+    """Keep everything in step: hold the bundled database up, plan what is due, and sync it.
 
-    Keeps the search indexes of large workspaces in order meanwhile. Ends with Ctrl-C, or
-    `syncline down`.
+    Connections run as they are scheduled (`syncline connections schedule`). Search indexes are
+    kept in order meanwhile. Ends with Ctrl-C, or `syncline down`: what runs is stopped cleanly,
+    and goes on the next time.
     """
     settings = bundled_settings(data_dir)
 
     async def work(interruption: Interruption) -> int:
+        from syncline.service import Service, default_schedule
+
         interruption.graceful = True
-        interruption.told = lambda message: None
+        interruption.told = note
+        default_schedule(settings)  # said before anything is started, if it is not understood
         async with Database(settings) as database:
             if detach:
-                return await _start_in_background(settings)
-            return await _hold(settings, database, interruption, ready_fd)
+                return await _start_in_background(settings, concurrency)
+            service = Service(settings, database, concurrency=concurrency, **service_log())
+            return await _hold(settings, database, service, interruption, ready_fd)
 
     return run_alone(work)
 
@@ -65,23 +78,34 @@ def bundled_settings(data_dir: Path | None) -> Settings:
 
 
 async def _hold(
-    settings: Settings, database: Database, interruption: Interruption, ready_fd: int | None
+    settings: Settings,
+    database: Database,
+    service: Service,
+    interruption: Interruption,
+    ready_fd: int | None,
 ) -> int:
     holder = Holder(settings)
     if not holder.take():
         say(f"It is up already, held by process {holder.pid()}.")
         return 0
     try:
-        note(f"The database in {settings.data_dir} is up. Ctrl-C or `syncline down` ends it.")
+        note(f"Up, with the database in {settings.data_dir}. Ctrl-C or `syncline down` ends it.")
         if ready_fd is not None:
             os.write(ready_fd, _READY)
             os.close(ready_fd)
         upkeep = asyncio.create_task(_keep_in_order(database))
-        while not (interruption.stop.is_set() or holder.lost):
+        working = asyncio.create_task(service.run(interruption.stop))
+        while not (interruption.stop.is_set() or holder.lost or working.done()):
             with suppress(TimeoutError):
                 await asyncio.wait_for(interruption.stop.wait(), _LOOK_SECONDS)
+        interruption.stop.set()
         upkeep.cancel()
         await asyncio.wait([upkeep])
+        if holder.lost:
+            working.cancel()
+            await asyncio.wait([working])
+        else:
+            await working
     finally:
         holder.release()
     note("Down.")
@@ -102,7 +126,7 @@ async def _keep_in_order(database: Database) -> None:
         await asyncio.sleep(_UPKEEP_SECONDS)
 
 
-async def _start_in_background(settings: Settings) -> int:
+async def _start_in_background(settings: Settings, concurrency: int | None) -> int:
     """We use the database ourselves meanwhile: whatever is wrong with it, we have told by now."""
     holder = Holder(settings)
     pid = holder.pid()
@@ -116,6 +140,7 @@ async def _start_in_background(settings: Settings) -> int:
             sys.executable,
             *("-m", "syncline", "up", "--ready-fd", str(writing)),
             *("--data-dir", str(settings.data_dir)),
+            *(() if concurrency is None else ("--concurrency", str(concurrency))),
             stdin=DEVNULL,
             stdout=log,
             stderr=log,
@@ -138,6 +163,6 @@ async def _start_in_background(settings: Settings) -> int:
         raise DatabaseUnavailable(
             "The background process did not get ready.", hint=f"See {holder.log}."
         )
-    say(f"Up: process {process.pid} holds the database in {settings.data_dir}.")
-    say("`syncline down` stops it.")
+    say(f"Up: process {process.pid}, with the database in {settings.data_dir}.")
+    say(f"It tells what it does in {holder.log}; `syncline down` stops it.")
     return 0

@@ -22,6 +22,7 @@ __all__ = [
     "find_connection",
     "list_connections",
     "remove_connection",
+    "row_by_id",
 ]
 
 
@@ -140,6 +141,18 @@ async def connection_by_source(
             f"SELECT {_COLUMNS} FROM connections"
             " WHERE workspace_id = %s AND source = %s AND kind = %s ORDER BY id LIMIT 1",
             (workspace, source, kind),
+        )
+        return await cursor.fetchone()
+
+
+async def row_by_id(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId
+) -> ConnectionRow | None:
+    """The connection with this id."""
+    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        await cursor.execute(
+            f"SELECT {_COLUMNS} FROM connections WHERE workspace_id = %s AND id = %s",
+            (workspace, connection),
         )
         return await cursor.fetchone()
 

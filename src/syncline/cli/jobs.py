@@ -1,0 +1,145 @@
+"""`syncline jobs [list|show|cancel|retry]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syncline.cli.lazy import ListByDefault
+from syncline.cli.options import AsJson, DataDir, Workspace
+from syncline.cli.running import Interruption, run
+from syncline.cli.screen import local_time, print_json, say, shown, table
+from syncline.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncline.client import Syncline
+    from syncline.store.jobs_read import JobRow
+
+app = typer.Typer(
+    cls=ListByDefault,
+    help="List what waits, runs or has failed; cancel a job, or try it again.",
+    add_completion=False,
+)
+_STATES = ("waiting", "ready", "running", "dead", "cancelled")
+
+Job = Annotated[int, typer.Argument(help="The job's number, as `syncline jobs` shows it.")]
+
+
+@app.command("list")
+def list_jobs(
+    state: Annotated[
+        list[str] | None, typer.Option(help=f"Only this state (repeatable): {', '.join(_STATES)}.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """List the jobs, the newest first. One that is done is not here but in `syncline runs`."""
+    for each in state or ():
+        if each not in _STATES:
+            raise UsageError(f"There is no state {each!r}.", hint=f"Choose: {', '.join(_STATES)}.")
+
+    async def command(client: Syncline, interruption: Interruption) -> list[JobRow]:
+        return await client.jobs.list(states=state or (), limit=limit)
+
+    found = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"jobs": [_as_json(row) for row in found]})
+    elif not found:
+        say("No job waits, runs or has failed. `syncline up` makes them when connections are due.")
+    else:
+        table(
+            ("id", "kind", "connection", "state", "attempts", "when", "cause"),
+            [
+                (
+                    str(row.id),
+                    row.kind,
+                    shown(row.connection or "", most=40),
+                    row.state,
+                    str(row.attempts),
+                    local_time(row.started_at or row.run_at),
+                    shown((row.error or {}).get("message", ""), most=80),
+                )
+                for row in found
+            ],
+            right="r",
+        )
+    return 0
+
+
+@app.command()
+def show(
+    job: Job, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Show one job with its cause."""
+
+    async def command(client: Syncline, interruption: Interruption) -> JobRow:
+        return await client.jobs.show(job)
+
+    row = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json(_as_json(row))
+        return 0
+    say(f"Job {row.id}: {row.kind} of {shown(row.connection or 'the workspace')}, {row.state}.")
+    say(f"  made {local_time(row.created_at)}, due {local_time(row.run_at)}")
+    say(f"  attempts {row.attempts}, priority {row.priority}")
+    if row.owner is not None and row.lease_until is not None:
+        say(f"  held by {shown(row.owner)} until {local_time(row.lease_until)}")
+    if row.error:
+        say(f"  {shown(row.error.get('code', ''))}: {shown(row.error.get('message', ''))}")
+    return 0
+
+
+@app.command()
+def cancel(
+    job: Job, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Cancel a job; one that runs is asked to stop. What it has written stays."""
+
+    async def command(client: Syncline, interruption: Interruption) -> str:
+        return await client.jobs.cancel(job)
+
+    state = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"job": job, "state": state})
+    else:
+        say(f"Job {job} is asked to stop." if state == "running" else f"Job {job} is cancelled.")
+    return 0
+
+
+@app.command()
+def retry(
+    job: Job, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Try a dead, cancelled or waiting job again, now."""
+
+    async def command(client: Syncline, interruption: Interruption) -> None:
+        await client.jobs.retry(job)
+
+    run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"job": job, "state": "ready"})
+    else:
+        say(f"Job {job} is ready; a worker of `syncline up` takes it.")
+    return 0
+
+
+def _as_json(row: JobRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "connection": row.connection,
+        "state": row.state,
+        "priority": row.priority,
+        "attempts": row.attempts,
+        "run_at": row.run_at.isoformat(),
+        "created_at": row.created_at.isoformat(),
+        "started_at": row.started_at.isoformat() if row.started_at else None,
+        "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        "owner": row.owner,
+        "lease_until": row.lease_until.isoformat() if row.lease_until else None,
+        "payload": dict(row.payload),
+        "error": dict(row.error) if row.error else None,
+    }

@@ -1,0 +1,121 @@
+"""Jobs: something to be done once, by whoever claims it, and what may come of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from syncline.core.model import ConnectionId, Json, WorkspaceId
+
+__all__ = [
+    "ATTEMPTS",
+    "ClaimedJob",
+    "Dead",
+    "Done",
+    "Handler",
+    "NewJob",
+    "Outcome",
+    "Priority",
+    "Released",
+    "Retry",
+    "Snooze",
+    "retry_after",
+]
+
+ATTEMPTS = 3
+"""How often a job is tried before it becomes a dead letter."""
+_FIRST_SECONDS = 30.0
+_MOST_SECONDS = 3600.0
+
+
+class Priority:
+    """What goes first: a higher number. Any whole number will do; these are ours."""
+
+    ASKED = 10
+    """A person is waiting for it."""
+    SCHEDULED = 0
+    BULK = -10
+    """Backfills and upkeep."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be enqueued."""
+
+    workspace_id: WorkspaceId
+    kind: str
+    payload: Mapping[str, Json] = field(default_factory=dict)
+    connection_id: ConnectionId | None = None
+    priority: int = Priority.SCHEDULED
+    dedupe_key: str | None = None
+    """Of the live jobs with one key there is one: a second is not made."""
+    limit_key: str | None = None
+    """At most so many jobs with one key run at once: a host, a credential."""
+    version: int = 1
+    """Of the payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that is ours until the lease ends."""
+
+    id: int
+    workspace_id: WorkspaceId
+    connection_id: ConnectionId | None
+    kind: str
+    payload: Mapping[str, Json]
+    version: int
+    attempts: int
+    """This one included."""
+    epoch: int
+    """What every write about the job must carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is done, and its row goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """It failed and is tried again after so many seconds; for the last time it is dead."""
+
+    seconds: float
+    error: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """It could not be tried yet (quota, open breaker, a lane that is taken): not counted."""
+
+    seconds: float
+    reason: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """It is given back, to be claimed by another at once: not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """It failed for good, and is kept with its cause."""
+
+    error: Mapping[str, Json]
+
+
+Outcome: TypeAlias = Done | Retry | Snooze | Released | Dead
+
+Handler: TypeAlias = Callable[[ClaimedJob, asyncio.Event], Awaitable[Outcome]]
+"""Does a job. Its second argument is set when it should stop early: because the worker drains, or
+a person has cancelled it. What it raises is an error that is tried again."""
+
+
+def retry_after(attempts: int, *, chance: float) -> float:
+    """Seconds until the next attempt: 30 · 2ⁿ, at most an hour, less up to a quarter.
+
+    `attempts` counts those that were made, from 1; `chance` is a random number from 0 to 1.
+    """
+    return min(_FIRST_SECONDS * 2.0 ** (attempts - 1), _MOST_SECONDS) * (1 - chance / 4)

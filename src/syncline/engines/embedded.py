@@ -1,0 +1,192 @@
+"""Runs jobs in this process: claims them from the table, does them side by side, tells how it went.
+
+Woken by NOTIFY, with polling beneath it. A database that goes away is waited for; what has been
+done meanwhile is told when it is back, where it is still ours to tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from secrets import token_hex
+
+import psycopg
+
+from syncline.core.errors import DatabaseUnavailable, SynclineError
+from syncline.core.jobs import ClaimedJob, Dead, Handler, Outcome, Released, Retry, retry_after
+from syncline.core.model import Json
+from syncline.store import jobs
+from syncline.store.database import Connection, Database
+
+__all__ = ["EmbeddedEngine", "Ended"]
+
+_BATCH = 50
+_AGAIN_SECONDS = 1.0
+
+Ended = Callable[[ClaimedJob, Outcome, str], None]
+"""Told of each job, what came of it, and the state it has now."""
+
+
+@dataclass(slots=True)
+class _Running:
+    job: ClaimedJob
+    stop: asyncio.Event
+    task: asyncio.Task[Outcome]
+
+
+@dataclass(slots=True)
+class EmbeddedEngine:
+    """One worker. `run` is called once."""
+
+    database: Database
+    handlers: Mapping[str, Handler]
+    """By kind of job."""
+    concurrency: int
+    """How many jobs at once."""
+    per_key: int = 2
+    """How many of one limit key (a host, a credential) at once, of all workers."""
+    lease: float = jobs.LEASE_SECONDS
+    poll: float = 5.0
+    """Seconds after which to look even if nobody has called."""
+    on_ended: Ended = field(default=lambda job, outcome, state: None)
+    on_trouble: Callable[[str], None] = field(default=lambda message: None)
+    owner: str = field(
+        default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+    )
+    _running: dict[int, _Running] = field(default_factory=dict)
+    _ended: list[tuple[ClaimedJob, Outcome]] = field(default_factory=list)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then drain: what runs is asked to stop, and given back."""
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not (stop.is_set() and not self._running and not self._ended):
+                try:
+                    await self._session(stop)
+                except (psycopg.OperationalError, DatabaseUnavailable) as error:
+                    self.on_trouble(f"The database went away; trying again. ({error})")
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
+                    if stop.is_set():
+                        break  # the leases lapse: nothing is lost
+        finally:
+            stopping.cancel()
+            for running in self._running.values():
+                running.task.cancel()
+            await asyncio.gather(
+                *(running.task for running in self._running.values()), return_exceptions=True
+            )
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        """Work as long as the database is there."""
+        async with AsyncExitStack() as stack:
+            db = await stack.enter_async_context(await self.database.connect())
+            listening = await stack.enter_async_context(
+                await self.database.connect(application="syncline worker")
+            )
+            await jobs.hold_worker(listening, self.owner)
+            await listening.execute(f"LISTEN {jobs.CHANNEL}")
+            ear = asyncio.create_task(self._listen(listening))
+            pulse = asyncio.create_task(self._renew())
+            try:
+                while True:
+                    self._wake.clear()
+                    await self._tell(db)
+                    if stop.is_set():
+                        for running in self._running.values():
+                            running.stop.set()
+                        if not self._running:
+                            return
+                    elif await self._take(db):
+                        # Jobs that end at once are told together with the next claim.
+                        await asyncio.sleep(0)
+                        continue
+                    if self._ended:
+                        continue
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), self.poll)
+                    for helper in (ear, pulse):
+                        if helper.done():
+                            await helper  # raises what ended it
+            finally:
+                for helper in (ear, pulse):
+                    helper.cancel()
+                await asyncio.gather(ear, pulse, return_exceptions=True)
+
+    async def _take(self, db: Connection) -> bool:
+        """Claim what there is room for; whether there was any."""
+        room = min(self.concurrency - len(self._running), _BATCH)
+        if room <= 0:
+            return False
+        claimed = await jobs.claim(
+            db, self.owner, most=room, per_key=self.per_key, lease=self.lease
+        )
+        for job in claimed:
+            stop = asyncio.Event()
+            task = asyncio.create_task(self._do(job, stop))
+            self._running[job.id] = _Running(job, stop, task)
+            task.add_done_callback(lambda task, job=job: self._note(job, task))  # type: ignore[misc]
+        return bool(claimed)
+
+    async def _do(self, job: ClaimedJob, stop: asyncio.Event) -> Outcome:
+        handler = self.handlers.get(job.kind)
+        if handler is None:
+            return Dead(_cause("unknown_kind", f"No worker here knows jobs of kind {job.kind!r}."))
+        try:
+            return await handler(job, stop)
+        except SynclineError as error:
+            cause = _cause(type(error).__name__, str(error))
+        except Exception as error:  # noqa: BLE001 - kept with the job, which is tried again
+            cause = _cause("unexpected", f"{type(error).__name__}: {error}")
+        return Retry(retry_after(job.attempts, chance=random.random()), cause)  # noqa: S311
+
+    def _note(self, job: ClaimedJob, task: asyncio.Task[Outcome]) -> None:
+        self._running.pop(job.id, None)
+        self._ended.append((job, Released() if task.cancelled() else task.result()))
+        self._wake.set()
+
+    async def _tell(self, db: Connection) -> None:
+        ended = list(self._ended)
+        if not ended:
+            return
+        async with db.transaction():
+            states = await jobs.finish(db, ended)
+        del self._ended[: len(ended)]
+        for job, outcome in ended:
+            self.on_ended(job, outcome, states.get(job.id, "taken over"))
+
+    async def _listen(self, listening: Connection) -> None:
+        async for notice in listening.notifies():
+            if notice.payload and (running := self._running.get(int(notice.payload))):
+                running.stop.set()
+            self._wake.set()
+        raise DatabaseUnavailable("The connection that listens for jobs was closed.")
+
+    async def _renew(self) -> None:
+        """Keep the leases of what runs, and hear what is to be cancelled."""
+        async with await self.database.connect() as db:
+            while True:
+                await asyncio.sleep(self.lease / 5)
+                mine = [(each.job.id, each.job.epoch) for each in self._running.values()]
+                if not mine:
+                    continue
+                kept = await jobs.renew(db, mine, lease=self.lease)
+                for job, _ in mine:
+                    running = self._running.get(job)
+                    if running is None:
+                        continue
+                    if kept.get(job, True):
+                        running.stop.set()
+                    if job not in kept:
+                        running.task.cancel()
+
+
+def _cause(code: str, message: str) -> dict[str, Json]:
+    return {"code": code, "message": message}

@@ -1,0 +1,76 @@
+"""What `syncline up`, `worker` and `scheduler` run: built from the settings, and wired up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+from syncline.bootstrap import build_tools
+from syncline.core.errors import ConfigurationError, UsageError
+from syncline.core.jobs import ClaimedJob, Outcome
+from syncline.engines.embedded import EmbeddedEngine
+from syncline.scheduling.schedule import Adaptive, Schedule
+from syncline.scheduling.text import from_environment, parse
+from syncline.settings import Settings
+from syncline.store.database import Database
+from syncline.sync.report import Report
+from syncline.sync.scheduler import Scheduler
+from syncline.sync.sync_job import SYNC, sync_handler
+
+__all__ = ["Service", "default_schedule"]
+
+
+def default_schedule(settings: Settings) -> Schedule:
+    """When connections without a schedule of their own run. Raises `ConfigurationError`."""
+    if settings.schedule is not None:
+        try:
+            return parse(settings.schedule)
+        except UsageError as error:
+            raise ConfigurationError(
+                f"SYNCLINE_SCHEDULE: {error.message}", hint=error.hint
+            ) from error
+    if settings.sync_frequency is not None:
+        return from_environment(settings.sync_frequency, settings.sync_time)
+    return Adaptive()
+
+
+@dataclass(slots=True)
+class Service:
+    """A scheduler, a worker, or both, in this process, on an open database."""
+
+    settings: Settings
+    database: Database
+    scheduler: bool = True
+    worker: bool = True
+    concurrency: int | None = None
+    """Jobs at once; None: what the settings say."""
+    on_report: Callable[[Report], None] = field(default=lambda report: None)
+    on_ended: Callable[[ClaimedJob, Outcome, str], None] = field(
+        default=lambda job, outcome, state: None
+    )
+    on_trouble: Callable[[str], None] = field(default=lambda message: None)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set, and what runs has been given back. Raises `ConfigurationError`."""
+        schedule = default_schedule(self.settings)
+        tools = replace(build_tools(self.settings, environ=os.environ), database=self.database)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(tools.pool.close)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            if self.scheduler:
+                kinds = sorted(tools.opener.registry.kinds())
+                scheduler = Scheduler(self.database, schedule, kinds, on_trouble=self.on_trouble)
+                group.create_task(scheduler.run(stop))
+            if self.worker:
+                engine = EmbeddedEngine(
+                    self.database,
+                    {SYNC: sync_handler(tools, self.on_report)},
+                    self.concurrency or self.settings.batch_size,
+                    per_key=self.settings.runs_per_host,
+                    on_ended=self.on_ended,
+                    on_trouble=self.on_trouble,
+                )
+                group.create_task(engine.run(stop))

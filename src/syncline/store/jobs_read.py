@@ -1,0 +1,115 @@
+"""A workspace's jobs as a person sees them: what waits, runs or has failed, and what to do then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from syncline.core.errors import NotHere, UsageError
+from syncline.core.model import Json, WorkspaceId
+from syncline.store.database import Connection
+from syncline.store.jobs import CHANNEL
+
+__all__ = ["JobRow", "cancel_job", "find_job", "list_jobs", "retry_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    id: int
+    kind: str
+    connection: str | None
+    state: str
+    """waiting, ready, running, dead or cancelled."""
+    priority: int
+    attempts: int
+    run_at: datetime
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    owner: str | None
+    lease_until: datetime | None
+    payload: Mapping[str, Json]
+    error: Mapping[str, Json] | None
+
+
+_SELECT = (
+    "SELECT j.id, j.kind, c.name AS connection, j.state, j.priority, j.attempts, j.run_at,"
+    " j.created_at, j.started_at, j.ended_at, j.owner, j.lease_until, j.payload, j.error"
+    " FROM jobs j LEFT JOIN connections c"
+    " ON c.workspace_id = j.workspace_id AND c.id = j.connection_id WHERE j.workspace_id = %s"
+)
+
+
+async def list_jobs(
+    db: Connection, workspace: WorkspaceId, *, states: Sequence[str], limit: int = 50
+) -> list[JobRow]:
+    """The newest first, of these states; of all where none is given."""
+    async with db.cursor(row_factory=class_row(JobRow)) as cursor:
+        await cursor.execute(
+            _SELECT + " AND (%s::text[] = '{}' OR j.state = ANY(%s)) ORDER BY j.id DESC LIMIT %s",
+            (workspace, list(states), list(states), limit),
+        )
+        return await cursor.fetchall()
+
+
+async def find_job(db: Connection, workspace: WorkspaceId, job: int) -> JobRow:
+    """One job. Raises `NotHere`."""
+    async with db.cursor(row_factory=class_row(JobRow)) as cursor:
+        await cursor.execute(_SELECT + " AND j.id = %s", (workspace, job))
+        row = await cursor.fetchone()
+    if row is None:
+        raise NotHere(
+            f"There is no job {job} in this workspace.",
+            hint="A job that is done leaves no trace but its run: see `syncline runs`.",
+        )
+    return row
+
+
+async def cancel_job(db: Connection, workspace: WorkspaceId, job: int) -> str:
+    """Cancel it, or ask the worker that runs it to stop; which of the two: the new state.
+
+    Raises `NotHere`, and `UsageError` for one that has ended.
+    """
+    async with db.transaction():
+        found = await db.execute(
+            "UPDATE jobs SET cancel = state = 'running',"
+            " state = CASE state WHEN 'running' THEN state ELSE 'cancelled' END,"
+            " ended_at = CASE state WHEN 'running' THEN NULL ELSE moment() END"
+            " WHERE workspace_id = %s AND id = %s AND state IN ('waiting', 'ready', 'running')"
+            " RETURNING state",
+            (workspace, job),
+        )
+        row = await found.fetchone()
+        if row is None:
+            ended = await find_job(db, workspace, job)
+            raise UsageError(f"Job {job} is {ended.state} already.")
+        if row[0] == "running":
+            await db.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(job)))
+    return str(row[0])
+
+
+async def retry_job(db: Connection, workspace: WorkspaceId, job: int) -> None:
+    """Make it ready now, with all its attempts before it.
+
+    Raises `NotHere`, and `UsageError` where it runs, or another does the same by now.
+    """
+    async with db.transaction():
+        found = await db.execute(
+            "UPDATE jobs j SET state = 'ready', attempts = 0, run_at = moment(), ended_at = NULL"
+            " WHERE j.workspace_id = %s AND j.id = %s AND j.state IN"
+            " ('waiting', 'dead', 'cancelled') AND NOT EXISTS (SELECT FROM jobs o"
+            " WHERE o.dedupe_key = j.dedupe_key AND o.id <> j.id"
+            " AND o.state IN ('waiting', 'ready', 'running')) RETURNING j.id",
+            (workspace, job),
+        )
+        if await found.fetchone() is None:
+            row = await find_job(db, workspace, job)
+            raise UsageError(
+                f"Job {job} is {row.state}."
+                if row.state in ("ready", "running")
+                else "Another job does the same by now: `syncline jobs` shows it."
+            )
+        await db.execute("SELECT pg_notify(%s, '')", (CHANNEL,))

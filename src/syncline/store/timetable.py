@@ -1,0 +1,107 @@
+"""When connections run by themselves: their schedules, pauses and next slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from syncline.core.errors import NotHere
+from syncline.core.model import ConnectionId, Json, WorkspaceId
+from syncline.store.connections import ConnectionRow, row_by_id
+from syncline.store.database import Connection
+
+__all__ = [
+    "Times",
+    "connection_by_id",
+    "note_attention",
+    "pause",
+    "resume",
+    "set_schedule",
+    "times_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How a connection runs by itself."""
+
+    id: ConnectionId
+    schedule: str | None
+    """As `syncline.scheduling.text` writes it; None: the installation's default."""
+    paused: bool
+    attention: Mapping[str, Json] | None
+    """Why it stands still until a person does something: a `code` and a `message`."""
+    next_due: datetime | None
+    job: str | None
+    """The state of the job that syncs it, where there is one."""
+
+
+async def connection_by_id(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId
+) -> ConnectionRow:
+    """Raises `NotHere`."""
+    row = await row_by_id(db, workspace, connection)
+    if row is None:
+        raise NotHere(f"There is no connection {connection} any more.")
+    return row
+
+
+async def times_of(db: Connection, workspace: WorkspaceId) -> dict[ConnectionId, Times]:
+    """Those of all connections of the workspace."""
+    async with db.cursor(row_factory=class_row(Times)) as cursor:
+        await cursor.execute(
+            "SELECT c.id, c.schedule, c.paused, c.attention, c.next_due, j.state AS job"
+            " FROM connections c LEFT JOIN LATERAL (SELECT state FROM jobs j"
+            " WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id"
+            " AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')"
+            " ORDER BY j.id DESC LIMIT 1) j ON true WHERE c.workspace_id = %s",
+            (workspace,),
+        )
+        return {row.id: row for row in await cursor.fetchall()}
+
+
+async def set_schedule(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, schedule: str | None
+) -> None:
+    """From now on; what made it stand still is forgotten, and the next slot found anew."""
+    await db.execute(
+        "UPDATE connections SET schedule = %s, next_due = NULL, last_slot = NULL,"
+        " attention = NULL WHERE workspace_id = %s AND id = %s",
+        (schedule, workspace, connection),
+    )
+
+
+async def pause(db: Connection, workspace: WorkspaceId, connection: ConnectionId) -> None:
+    """No slots any more; a job that waits is cancelled, a run that is under way is not."""
+    await db.execute(
+        "WITH held AS (UPDATE connections SET paused = true, next_due = NULL"
+        " WHERE workspace_id = %(workspace)s AND id = %(id)s)"
+        " UPDATE jobs SET state = 'cancelled', ended_at = moment()"
+        " WHERE workspace_id = %(workspace)s AND connection_id = %(id)s AND kind = 'sync'"
+        " AND state IN ('waiting', 'ready')",
+        {"workspace": workspace, "id": connection},
+    )
+
+
+async def resume(db: Connection, workspace: WorkspaceId, connection: ConnectionId) -> None:
+    """Runs by itself again, whether it was paused or needed attention."""
+    await db.execute(
+        "UPDATE connections SET paused = false, attention = NULL, next_due = NULL,"
+        " last_slot = NULL WHERE workspace_id = %s AND id = %s",
+        (workspace, connection),
+    )
+
+
+async def note_attention(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, error: Mapping[str, Json]
+) -> None:
+    """A person has to do something before it is worth running again."""
+    await db.execute(
+        "UPDATE connections SET attention = %s, next_due = NULL"
+        " WHERE workspace_id = %s AND id = %s",
+        (Jsonb(dict(error)), workspace, connection),
+    )

@@ -1,0 +1,75 @@
+"""The job `sync`: one run of a connection, and what its end means for the job."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from syncline.core.errors import NotHere, RunInProgress
+from syncline.core.jobs import (
+    ClaimedJob,
+    Dead,
+    Done,
+    Handler,
+    Outcome,
+    Released,
+    Retry,
+    Snooze,
+    retry_after,
+)
+from syncline.core.model import Mode, RunState
+from syncline.store.timetable import connection_by_id, note_attention
+from syncline.sync.report import Report
+from syncline.sync.run import RunRequest, Tools, run_connection
+
+__all__ = ["SYNC", "sync_handler"]
+
+SYNC = "sync"
+_TAKEN_SECONDS = 30.0
+_LIMITED_SECONDS = 60.0
+# What no further attempt can mend: a person has to.
+_NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
+
+
+def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
+    """What does jobs of this kind. Payload: `mode`, as of `Mode`, and `force`."""
+
+    async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
+        assert job.connection_id is not None
+        try:
+            async with tools.database.connection() as db:
+                row = await connection_by_id(db, job.workspace_id, job.connection_id)
+        except NotHere:
+            return Done()  # it was removed meanwhile
+        request = RunRequest(
+            row,
+            Mode(str(job.payload.get("mode", Mode.INCREMENTAL.value))),
+            force=bool(job.payload.get("force", False)),
+            stop=stop,
+        )
+        try:
+            report = await run_connection(tools, request)
+        except RunInProgress as error:
+            return Snooze(_TAKEN_SECONDS, {"code": "run_in_progress", "message": str(error)})
+        on_report(report)
+        return await _outcome(tools, job, report)
+
+    return handle
+
+
+async def _outcome(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
+    if report.state is RunState.INTERRUPTED:
+        return Released()
+    error = report.error
+    if report.state is not RunState.FAILED or error is None:
+        return Done()
+    code = str(error.get("code"))
+    if code in _NEEDS_A_PERSON:
+        assert job.connection_id is not None
+        async with tools.database.connection() as db:
+            await note_attention(db, job.workspace_id, job.connection_id, error)
+        return Dead(error)
+    if code == "rate_limited":
+        return Snooze(_LIMITED_SECONDS, error)
+    return Retry(retry_after(job.attempts, chance=random.random()), error)  # noqa: S311

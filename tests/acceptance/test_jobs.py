@@ -1,0 +1,236 @@
+"""The queue: a job is done once by whoever claims it, and what goes wrong is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from syncline.core.errors import NotHere, UsageError
+from syncline.core.jobs import ATTEMPTS, Dead, Done, Released, Retry, Snooze, retry_after
+from syncline.core.model import WorkspaceId
+from syncline.store import jobs
+from syncline.store.database import Connection, Database
+from syncline.store.jobs_read import cancel_job, find_job, list_jobs, retry_job
+from syncline.store.workspaces import make_workspace
+from tests.support.queue import claim, empty_queue, job, rows, shift_clock, states
+
+POSTGRES = ("16", "18")
+_CAUSE = {"code": "transient", "message": "it was not there"}
+
+
+@pytest.fixture
+async def workspace(db: Connection, workspace_name: str) -> WorkspaceId:
+    await empty_queue(db)
+    return await make_workspace(db, workspace_name)
+
+
+async def test_a_job_is_claimed_once_and_gone_when_done(
+    db: Connection, workspace: WorkspaceId
+) -> None:
+    """In the order in which they came."""
+    made = await jobs.enqueue(db, [job(workspace, n) for n in range(3)])
+    first = await claim(db, most=2)
+    assert [each.id for each in first] == made[:2]
+    assert [each.payload for each in first] == [{"n": 0}, {"n": 1}]
+    second = await claim(db, "them")
+    assert [each.id for each in second] == made[2:]
+    assert await claim(db) == []
+    ended = await jobs.finish(db, [(each, Done()) for each in first + second])
+    assert ended == dict.fromkeys(made, "done")
+    assert await rows(db, workspace) == []
+
+
+async def test_two_live_jobs_with_one_key_are_one(db: Connection, workspace: WorkspaceId) -> None:
+    """Until the first has ended."""
+    (made,) = await jobs.enqueue(db, [job(workspace, dedupe_key="a"), job(workspace)][:1])
+    assert await jobs.enqueue(db, [job(workspace, dedupe_key="a")]) == []
+    (claimed,) = await claim(db)
+    assert claimed.id == made
+    assert await jobs.enqueue(db, [job(workspace, dedupe_key="a")]) == []
+    await jobs.finish(db, [(claimed, Done())])
+    assert len(await jobs.enqueue(db, [job(workspace, dedupe_key="a")])) == 1
+
+
+async def test_a_job_that_fails_is_tried_again_and_dead_at_last(
+    db: Connection, workspace: WorkspaceId
+) -> None:
+    """Not before its time; its cause is kept with it; a person can send it again."""
+    (made,) = await jobs.enqueue(db, [job(workspace)])
+    for attempt in range(1, ATTEMPTS + 1):
+        (claimed,) = await claim(db)
+        assert claimed.attempts == attempt
+        await jobs.finish(db, [(claimed, Retry(30, _CAUSE))])
+        if attempt < ATTEMPTS:
+            assert await states(db, workspace) == ["waiting"]
+            assert await jobs.promote(db) == 0
+            assert await claim(db) == []
+            assert 0 < (await jobs.next_wait(db) or 0) <= 30
+            await shift_clock(db, 31.0 * attempt)
+            assert await jobs.promote(db) == 1
+    assert await states(db, workspace) == ["dead"]
+    assert (await find_job(db, workspace, made)).error == _CAUSE
+    await retry_job(db, workspace, made)
+    (claimed,) = await claim(db)
+    assert claimed.attempts == 1
+
+
+async def test_a_snooze_and_a_release_do_not_count(db: Connection, workspace: WorkspaceId) -> None:
+    """Whatever could not be tried yet has all its attempts before it."""
+    await jobs.enqueue(db, [job(workspace)])
+    for _ in range(ATTEMPTS + 2):
+        (claimed,) = await claim(db)
+        await jobs.finish(db, [(claimed, Snooze(0, {"code": "quota"}))])
+        (claimed,) = await claim(db)
+        await jobs.finish(db, [(claimed, Released())])
+    (claimed,) = await claim(db)
+    assert claimed.attempts == 1
+    assert claimed.epoch == 2 * (ATTEMPTS + 2) + 1
+
+
+async def test_who_has_lost_a_job_changes_nothing(db: Connection, workspace: WorkspaceId) -> None:
+    """A lease that has lapsed: another does it, and the first one's word comes to nothing."""
+    await jobs.hold_worker(db, "us")
+    await jobs.enqueue(db, [job(workspace)])
+    (mine,) = await claim(db)
+    assert await jobs.rescue(db) == []
+    await shift_clock(db, jobs.LEASE_SECONDS - 1)
+    assert await jobs.rescue(db) == []
+    assert await jobs.renew(db, [(mine.id, mine.epoch)]) == {mine.id: False}
+    await shift_clock(db, jobs.LEASE_SECONDS + 1)
+    assert await jobs.rescue(db) == []
+    await shift_clock(db, 2.0 * jobs.LEASE_SECONDS)
+    (lapsed,) = await jobs.rescue(db)
+    assert (lapsed["state"], lapsed["error"]["code"]) == ("ready", "lease_lapsed")
+    (theirs,) = await claim(db, "them")
+    assert theirs.attempts == 2
+    before = await rows(db, workspace)
+    assert await jobs.renew(db, [(mine.id, mine.epoch)]) == {}
+    for outcome in (Done(), Dead(_CAUSE), Retry(1, _CAUSE), Released()):
+        assert await jobs.finish(db, [(mine, outcome)]) == {}
+    assert await rows(db, workspace) == before
+
+
+async def test_the_jobs_of_a_dead_worker_are_ready_at_once(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Its session is the sign of life; after the last attempt the job is dead."""
+    await jobs.enqueue(db, [job(workspace)])
+    for attempt in range(1, ATTEMPTS + 1):
+        session = await database.connect()
+        await jobs.hold_worker(session, "short-lived")
+        (claimed,) = await claim(db, "short-lived")
+        assert claimed.attempts == attempt
+        assert await jobs.rescue(db) == []
+        await session.close()
+        (taken,) = await jobs.rescue(db)
+        assert taken["error"]["code"] == "worker_died"
+    assert await states(db, workspace) == ["dead"]
+    (row,) = await list_jobs(db, workspace, states=["dead"])
+    assert "short-lived" in str(row.error)
+
+
+async def test_a_large_workspace_does_not_hold_up_a_small_one(
+    db: Connection, workspace: WorkspaceId, workspace_name: str
+) -> None:
+    """Five jobs that come behind ten thousand are done among the next ten or so."""
+    small = await make_workspace(db, f"{workspace_name}-small")
+    await jobs.enqueue(db, [job(workspace, n) for n in range(10_000)])
+    served = await claim(db, most=100)
+    await jobs.finish(db, [(each, Done()) for each in served])
+    await jobs.enqueue(db, [job(small, n) for n in range(5)])
+    assert Counter(each.workspace_id for each in await claim(db, most=12))[small] == 5
+
+
+async def test_what_a_person_waits_for_goes_first(db: Connection, workspace: WorkspaceId) -> None:
+    """Whatever came before."""
+    await jobs.enqueue(db, [job(workspace, n) for n in range(50)])
+    (asked,) = await jobs.enqueue(db, [job(workspace, priority=10)])
+    assert [each.id for each in await claim(db, most=1)] == [asked]
+
+
+async def test_one_host_has_so_many_jobs_at_once(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Of all workers together, also when they ask at the same moment; the others go on."""
+    crowded = [job(workspace, n, limit_key="host a") for n in range(40)]
+    await jobs.enqueue(db, [*crowded, job(workspace, 99, limit_key="host b"), job(workspace, 100)])
+
+    async def worker(name: str) -> list[int]:
+        async with await database.connect() as own:
+            claimed = await jobs.claim(own, name, most=10, per_key=3)
+            return [int(str(each.payload["n"])) for each in claimed]
+
+    took = [n for each in await asyncio.gather(*map(worker, "abcdef")) for n in each]
+    assert sorted(took) == [0, 1, 2, 99, 100]
+
+
+async def test_many_workers_do_each_job_once(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Side by side, without waiting for each other's jobs."""
+    made = await jobs.enqueue(db, [job(workspace, n) for n in range(300)])
+    took: list[int] = []
+
+    async def worker(name: str) -> None:
+        async with await database.connect() as own:
+            while claimed := await jobs.claim(own, name, most=7, per_key=1):
+                took.extend(each.id for each in claimed)
+                await jobs.finish(own, [(each, Done()) for each in claimed])
+
+    await asyncio.gather(*map(worker, "abcde"))
+    assert sorted(took) == made
+
+
+async def test_a_job_can_be_cancelled(db: Connection, workspace: WorkspaceId) -> None:
+    """One that waits at once; one that runs when its worker gives it back, unless it is done."""
+    waiting, running = await jobs.enqueue(db, [job(workspace, n) for n in range(2)])
+    assert await cancel_job(db, workspace, waiting) == "cancelled"
+    (claimed,) = await claim(db)
+    assert claimed.id == running
+    assert await cancel_job(db, workspace, running) == "running"
+    assert await jobs.renew(db, [(running, claimed.epoch)]) == {running: True}
+    await jobs.finish(db, [(claimed, Released())])
+    assert await states(db, workspace) == ["cancelled", "cancelled"]
+    with pytest.raises(UsageError, match="cancelled already"):
+        await cancel_job(db, workspace, running)
+    await retry_job(db, workspace, running)
+    assert [each.id for each in await claim(db)] == [running]
+
+
+async def test_workspaces_are_walls(
+    db: Connection, workspace: WorkspaceId, workspace_name: str
+) -> None:
+    """Another workspace's job is not there: not to be shown, cancelled or retried."""
+    other = await make_workspace(db, f"{workspace_name}-other")
+    (made,) = await jobs.enqueue(db, [job(workspace)])
+    assert await list_jobs(db, other, states=()) == []
+    for ask in (find_job, cancel_job, retry_job):
+        with pytest.raises(NotHere):
+            await ask(db, other, made)
+    assert await states(db, workspace) == ["ready"]
+
+
+async def test_whoever_listens_is_woken(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """By new jobs, jobs whose time has come, and with its number by one that is to be cancelled."""
+    async with await database.connect() as listening:
+        await listening.execute(f"LISTEN {jobs.CHANNEL}")
+        (made,) = await jobs.enqueue(db, [job(workspace), job(workspace)][:1])
+        (claimed,) = await claim(db)
+        await cancel_job(db, workspace, claimed.id)
+        heard = [notice.payload async for notice in listening.notifies(timeout=10, stop_after=2)]
+        assert heard == ["", str(made)]
+
+
+def test_attempts_are_further_and_further_apart() -> None:
+    """30 s, 60 s, 120 s, … at most an hour, less up to a quarter."""
+    assert [retry_after(n, chance=0) for n in (1, 2, 3)] == [30, 60, 120]
+    assert retry_after(50, chance=0) == 3600
+    assert all(
+        0.75 * retry_after(n, chance=0) <= retry_after(n, chance=0.9999) < retry_after(n, chance=0)
+        for n in islice(range(1, 99), 20)
+    )

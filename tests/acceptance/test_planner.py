@@ -1,0 +1,230 @@
+"""The scheduler: each due slot becomes one job, whatever the clocks and the machines do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from syncline.core.jobs import Done, Retry
+from syncline.core.model import ConnectionId, WorkspaceId
+from syncline.scheduling.schedule import Adaptive, Every, Manual
+from syncline.store import jobs, planner
+from syncline.store.connections import add_connection
+from syncline.store.database import Connection, Database
+from syncline.store.timetable import Times, note_attention, pause, resume, set_schedule, times_of
+from syncline.store.workspaces import make_workspace
+from syncline.sync.scheduler import Scheduler
+from tests.support.queue import claim, empty_queue, shift_clock, states
+
+KINDS = ("files", "website")
+
+
+@pytest.fixture
+async def workspace(db: Connection, workspace_name: str) -> AsyncIterator[WorkspaceId]:
+    """Whose connections are the only ones that can be due."""
+    await empty_queue(db)
+    await db.execute("UPDATE workspaces SET active = false")
+    yield await make_workspace(db, workspace_name)
+    await db.execute("DELETE FROM jobs")
+    await db.execute("UPDATE workspaces SET active = true")
+
+
+@pytest.fixture
+def scheduler(database: Database) -> Scheduler:
+    return Scheduler(database, Every(15), KINDS)
+
+
+async def _connect(
+    db: Connection, workspace: WorkspaceId, name: str = "docs", source: str = "/docs"
+) -> ConnectionId:
+    row = await add_connection(
+        db, workspace, kind="files", name=name, source=source, options={}, options_version=1
+    )
+    return row.id
+
+
+async def _times(db: Connection, workspace: WorkspaceId) -> Times:
+    (times,) = (await times_of(db, workspace)).values()
+    return times
+
+
+async def _now(db: Connection) -> datetime:
+    found = await db.execute("SELECT moment()")
+    row = await found.fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
+
+
+async def _done(db: Connection) -> int:
+    """Do all jobs there are; how many those were."""
+    claimed = await claim(db)
+    await jobs.finish(db, [(each, Done()) for each in claimed])
+    return len(claimed)
+
+
+async def test_a_new_connection_is_due_at_once_and_then_at_its_slots(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """One job a slot, and none between; the next slot is found when the job has ended."""
+    await _connect(db, workspace)
+    assert await scheduler.run_once(db) == 1
+    assert (await _times(db, workspace)).job == "ready"
+    assert await scheduler.run_once(db) == 0
+    assert await _done(db) == 1
+    assert await scheduler.run_once(db) == 0
+    due = (await _times(db, workspace)).next_due
+    assert due is not None
+    wait = due - await _now(db)
+    assert timedelta(0) < wait <= timedelta(minutes=15)
+    await shift_clock(db, wait.total_seconds() + 1)
+    assert await scheduler.run_once(db) == 1
+    assert await states(db, workspace) == ["ready"]
+
+
+async def test_after_an_outage_the_slots_that_were_missed_are_one(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """Two hours without a scheduler: one job, and the next slot lies in the future."""
+    await _connect(db, workspace)
+    assert await scheduler.run_once(db) == 1
+    await _done(db)
+    await scheduler.run_once(db)
+    await shift_clock(db, 2 * 3600)
+    assert await scheduler.run_once(db) == 1
+    assert await scheduler.run_once(db) == 0
+    assert await _done(db) == 1
+    assert await scheduler.run_once(db) == 0
+    due = (await _times(db, workspace)).next_due
+    assert due is not None
+    assert due > await _now(db)
+
+
+async def test_a_clock_that_goes_back_repeats_no_slot(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """An hour ahead and back again: what ran then is not run again before that."""
+    await _connect(db, workspace)
+    await shift_clock(db, 3600)
+    assert await scheduler.run_once(db) == 1
+    await _done(db)
+    await shift_clock(db, 0)
+    assert await scheduler.run_once(db) == 0
+    due = (await _times(db, workspace)).next_due
+    assert due is not None
+    assert due > await _now(db) + timedelta(minutes=55)
+
+
+async def test_many_schedulers_make_one_job_a_slot(
+    db: Connection, database: Database, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """All of them at once, over hundreds of connections."""
+    for n in range(300):
+        await _connect(db, workspace, f"docs-{n}")
+
+    async def run() -> int:
+        async with await database.connect() as own:
+            return await scheduler.run_once(own)
+
+    assert sum(await asyncio.gather(*(run() for _ in range(4)))) == 300
+    assert await states(db, workspace) == ["ready"] * 300
+
+
+async def test_only_what_may_run_is_planned(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """Paused ones, ones that need attention, manual ones and inactive workspaces are not."""
+    connection = await _connect(db, workspace)
+    await pause(db, workspace, connection)
+    assert await scheduler.run_once(db) == 0
+    await resume(db, workspace, connection)
+    await note_attention(db, workspace, connection, {"code": "unauthorized", "message": "no"})
+    assert await scheduler.run_once(db) == 0
+    await set_schedule(db, workspace, connection, "manual")
+    assert await scheduler.run_once(db) == 0
+    await set_schedule(db, workspace, connection, "every 15m")
+    await db.execute("UPDATE workspaces SET active = false WHERE id = %s", (workspace,))
+    assert await scheduler.run_once(db) == 0
+    await db.execute("UPDATE workspaces SET active = true WHERE id = %s", (workspace,))
+    assert await scheduler.run_once(db) == 1
+    await pause(db, workspace, connection)
+    assert await states(db, workspace) == ["cancelled"]
+
+
+async def test_the_settings_say_when_the_others_run(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """`manual`: not by themselves; what has a schedule of its own is not touched."""
+    by_hand = Scheduler(database, Manual(), KINDS)
+    connection = await _connect(db, workspace)
+    assert await by_hand.run_once(db) == 0
+    await set_schedule(db, workspace, connection, "hourly")
+    assert await by_hand.run_once(db) == 1
+
+
+async def test_a_job_that_waits_for_another_attempt_is_the_slots_only_one(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """While it is retried nothing more is planned; the slots that passed are one again."""
+    await _connect(db, workspace)
+    assert await scheduler.run_once(db) == 1
+    (claimed,) = await claim(db)
+    await jobs.finish(db, [(claimed, Retry(7200, {"code": "transient", "message": "no"}))])
+    await shift_clock(db, 3600)
+    assert await scheduler.run_once(db) == 0
+    assert await states(db, workspace) == ["waiting"]
+
+
+async def test_jobs_of_one_host_share_a_limit(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """The host of a URL, without a name or a path; folders have none."""
+    for n, source in enumerate(
+        ("https://Docs.example.com/a", "https://docs.example.com/b?c", "/var/docs")
+    ):
+        await _connect(db, workspace, f"c{n}", source)
+    await scheduler.run_once(db)
+    found = await db.execute(
+        "SELECT limit_key, count(*) FROM jobs WHERE workspace_id = %s GROUP BY 1 ORDER BY 1",
+        (workspace,),
+    )
+    assert await found.fetchall() == [("host docs.example.com", 2), (None, 1)]
+
+
+async def test_adaptive_connections_are_planned_by_what_their_runs_found(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Much change brings the next run nearer than none."""
+    scheduler = Scheduler(database, Adaptive(), KINDS)
+    waits = []
+    for name, counts in (("busy", '{"listed": 10, "updated": 9}'), ("quiet", '{"listed": 10}')):
+        connection = await _connect(db, workspace, name)
+        for hours in range(6):
+            await db.execute(
+                "INSERT INTO runs (workspace_id, connection_id, lane, mode, state, owner,"
+                " lease_until, started_at, counts) VALUES (%s, %s, 'changes', 'incremental',"
+                " 'done', 'us', now(), now() - make_interval(hours => %s), %s)",
+                (workspace, connection, 6 - hours, counts),
+            )
+    assert await scheduler.run_once(db) == 2
+    await _done(db)
+    await scheduler.run_once(db)
+    now = await _now(db)
+    waits = [
+        times.next_due - now for times in (await times_of(db, workspace)).values() if times.next_due
+    ]
+    assert waits[0] <= timedelta(minutes=15)
+    assert waits[1] > timedelta(hours=2)
+
+
+async def test_a_tick_reads_the_index(db: Connection, workspace: WorkspaceId) -> None:
+    """Nothing is read of connections that are not due."""
+    found = await db.execute(b"EXPLAIN " + planner._TICK.encode(), {"most": 10}, prepare=False)
+    plan = "\n".join(row[0] for row in await found.fetchall())
+    assert "connections_due" in plan or "Seq Scan on connections" in plan
+    await db.execute("SET enable_seqscan = off")
+    found = await db.execute(b"EXPLAIN " + planner._TICK.encode(), {"most": 10}, prepare=False)
+    assert "connections_due" in "\n".join(row[0] for row in await found.fetchall())

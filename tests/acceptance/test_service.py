@@ -1,0 +1,167 @@
+"""`syncline up` keeps connections in step by itself; workers die, and nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncline.core.failpoints import ENVIRONMENT_VARIABLE
+from tests.support.commands import Commands
+from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def commands(workspace_name: str) -> Iterator[Commands]:
+    """A data folder of the test's own: a service takes all there is to do."""
+    folder = make_data_folder()
+    settings = settings_for(folder, workers=1, embedder="hashing")
+    yield Commands(settings, workspace_name)
+    remove_data_folder(folder)
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for n in range(60):
+        (docs / f"page{n:02}.md").write_text(f"# Page {n}\n\nwhat page number {n} says")
+    return docs
+
+
+def _start(commands: Commands, *words: str, **environment: str) -> subprocess.Popen[str]:
+    process = commands.start(*words, environment=environment)
+    assert process.stderr is not None
+    process.stderr.readline()
+    return process
+
+
+def _documents(commands: Commands) -> int:
+    documents: int = commands.json("status")["totals"]["documents"]
+    return documents
+
+
+def test_up_syncs_what_is_due_and_says_so(commands: Commands, docs: Path) -> None:
+    """A connection that was only added is read at once, and is not due again before its time."""
+    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
+    service = _start(commands, "up")
+    assert service.stderr is not None
+    assert "docs: done: +60, 60 listed" in service.stderr.readline()
+    wait_until(lambda: commands.json("connections")["connections"][0]["next_due"])
+    (connection,) = commands.json("connections")["connections"]
+    assert (connection["schedule"], connection["job"]) == ("every 2h", None)
+    assert "every 2h" in commands.ok("connections")
+    assert commands.json("jobs") == {"jobs": []}
+    assert _documents(commands) == 60
+    service.send_signal(signal.SIGTERM)
+    assert commands.wait(service).status == 0
+
+
+def test_a_killed_worker_is_made_up_for_by_another(
+    commands: Commands, docs: Path, tmp_path: Path
+) -> None:
+    """kill -9 in the middle of a run: another worker finishes it, at once, by itself."""
+    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
+    up = _start(commands, "up", "--concurrency", "1")
+    wait_until(lambda: _documents(commands) == 60)
+    (docs / "page00.md").write_text("# Page 0\n\nsomething else altogether")
+    up.send_signal(signal.SIGTERM)
+    commands.wait(up)
+    reached = tmp_path / "reached"
+    planner = _start(commands, "scheduler")
+    doomed = _start(
+        commands,
+        "worker",
+        **{ENVIRONMENT_VARIABLE: f"run.opened=touch:{reached};listing.noted=pause"},
+    )
+    commands.ok("connections", "resume", "docs")
+    wait_until(reached.exists, seconds=60)
+    (job,) = commands.json("jobs")["jobs"]
+    assert (job["state"], job["attempts"]) == ("running", 1)
+    doomed.kill()
+    assert commands.wait(doomed).status == -signal.SIGKILL
+    successor = _start(commands, "worker")
+    assert successor.stderr is not None
+    assert "docs: done: ~1, 60 listed" in successor.stderr.readline()
+    wait_until(lambda: commands.json("jobs") == {"jobs": []})
+    runs = commands.json("runs")["runs"]
+    assert [run["state"] for run in runs[:2]] == ["done", "interrupted"]
+    for process in (successor, planner):
+        process.send_signal(signal.SIGINT)
+        assert commands.wait(process).status == 0
+
+
+def test_a_worker_that_is_told_to_end_gives_its_job_back(
+    commands: Commands, docs: Path, tmp_path: Path
+) -> None:
+    """SIGTERM in the middle of a run: what is written stays, and the attempt is not counted."""
+    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
+    reached = tmp_path / "reached"
+    planner = _start(commands, "scheduler")
+    worker = _start(commands, "worker", **{ENVIRONMENT_VARIABLE: f"batch.sent=touch:{reached}"})
+    wait_until(reached.exists, seconds=60)
+    worker.send_signal(signal.SIGTERM)
+    ended = commands.wait(worker)
+    assert ended.status == 0
+    assert "Stopping: what is written stays" in ended.errors
+    # It may just have been done.
+    for job in commands.json("jobs")["jobs"]:
+        assert (job["state"], job["attempts"]) == ("ready", 0)
+    successor = _start(commands, "worker")
+    wait_until(lambda: _documents(commands) == 60)
+    for process in (successor, planner):
+        process.send_signal(signal.SIGTERM)
+        assert commands.wait(process).status == 0
+
+
+def test_a_source_that_is_gone_is_tried_again_and_then_given_up(
+    commands: Commands, docs: Path
+) -> None:
+    """The cause is kept with the job; a person sends it again when it is mended."""
+    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
+    docs.rename(docs.with_name("elsewhere"))
+    service = _start(commands, "up")
+    assert service.stderr is not None
+    assert "docs: failed" in service.stderr.readline()
+    assert "it is tried again" in service.stderr.readline()
+    (job,) = commands.json("jobs")["jobs"]
+    assert (job["state"], job["attempts"]) == ("waiting", 1)
+    assert job["error"]["message"]
+    assert job["error"]["message"] in commands.ok("jobs", "show", str(job["id"]))
+    docs.with_name("elsewhere").rename(docs)
+    commands.ok("jobs", "retry", str(job["id"]))
+    assert "docs: done: +60" in service.stderr.readline()
+    service.send_signal(signal.SIGTERM)
+    assert commands.wait(service).status == 0
+
+
+def test_bad_schedules_are_refused_and_change_nothing(commands: Commands, docs: Path) -> None:
+    """Typed, or in the settings: exit code 2, with what would do."""
+    refused = commands.run("connections", "add", str(docs), "--schedule", "every blue")
+    assert (refused.status, "every 15m" in refused.errors) == (2, True)
+    assert "There is no workspace" in commands.run("connections").errors
+    commands.ok("connections", "add", str(docs))
+    assert commands.run("connections", "schedule", "docs", "daily 25:00").status == 2
+    assert commands.json("connections")["connections"][0]["schedule"] is None
+    assert commands.json("connections", "schedule", "docs", "HOURLY")["schedule"] == "hourly"
+    assert commands.json("connections", "schedule", "docs", "default")["schedule"] is None
+    for variable, value in (("SYNCLINE_SCHEDULE", "now and then"), ("SYNC_FREQUENCY", "often")):
+        finished = commands.run("up", environment={"SYNCLINE_SCHEDULE": "", variable: value})
+        assert (finished.status, variable in finished.errors) == (2, True), finished
+
+
+def test_a_paused_connection_rests(commands: Commands, docs: Path) -> None:
+    """And says so; resumed, it is due at once."""
+    commands.ok("connections", "add", str(docs), "--schedule", "hourly")
+    commands.ok("connections", "pause", "docs")
+    service = _start(commands, "up")
+    assert "paused" in commands.ok("connections")
+    assert _documents(commands) == 0
+    commands.ok("connections", "resume", "docs")
+    wait_until(lambda: _documents(commands) == 60)
+    service.send_signal(signal.SIGTERM)
+    commands.wait(service)
