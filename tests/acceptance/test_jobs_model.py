@@ -132,6 +132,23 @@ class _Queue(RuleBasedStateMachine):
         model.cancel = False
         assert told == {claimed.id: model.state}
 
+    def _lost(self) -> list[ClaimedJob]:
+        """Claims of jobs that somebody runs by another claim."""
+        return [
+            claimed
+            for claimed in self.claims
+            if (model := self.known.get(claimed.id)) is not None
+            and model.state == "running"
+            and model.epoch != claimed.epoch
+        ]
+
+    @precondition(lambda self: self._lost())
+    @rule()
+    def who_has_lost_a_job_is_not_heard(self) -> None:
+        for claimed in self._lost():
+            for outcome in _OUTCOMES.values():
+                assert self._run(jobs.finish(self.server.db, [(claimed, outcome)])) == {}
+
     @precondition(lambda self: self.claims)
     @rule(chance=st.data())
     def renew(self, chance: st.DataObject) -> None:
@@ -220,7 +237,7 @@ def test_the_queue_does_what_the_model_says(server_settings: Settings, workspace
             run_state_machine_as_test(
                 _Queue,
                 settings=settings(
-                    max_examples=80,
+                    max_examples=100,
                     stateful_step_count=50,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
