@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE
+from syncline.store.embedded import EmbeddedServer
 from tests.support.commands import Commands
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
 from tests.support.waiting import wait_until
@@ -116,6 +118,24 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(
     for process in (successor, planner):
         process.send_signal(signal.SIGTERM)
         assert commands.wait(process).status == 0
+
+
+def test_a_database_that_dies_is_started_again(commands: Commands, docs: Path) -> None:
+    """kill -9 of the bundled server: the service starts it, and goes on by itself."""
+    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
+    service = _start(commands, "up")
+    wait_until(lambda: _documents(commands) == 60)
+    pid = EmbeddedServer(commands.settings).info().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    (docs / "page00.md").write_text("# Page 0\n\nsomething else altogether")
+    assert service.stderr is not None
+    lines = iter(service.stderr.readline, "")
+    assert any("lost the database; trying again" in line for line in lines)
+    commands.ok("connections", "resume", "docs")
+    assert any("docs: done: ~1, 60 listed" in line for line in lines)
+    service.send_signal(signal.SIGTERM)
+    assert commands.wait(service).status == 0
 
 
 def test_a_source_that_is_gone_is_tried_again_and_then_given_up(

@@ -76,6 +76,8 @@ class EmbeddedEngine:
                         await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
                     if stop.is_set():
                         break  # the leases lapse: nothing is lost
+                    with suppress(DatabaseUnavailable):
+                        await self.database.revive()
         finally:
             stopping.cancel()
             for running in self._running.values():

@@ -127,6 +127,15 @@ class Database:
             )
         return str(row[0])
 
+    async def revive(self) -> None:
+        """For who holds on to a database that went away: start the bundled server again if it
+        has died. Another server's return is waited for by trying. Raises `DatabaseUnavailable`."""
+        spare, self._spare = self._spare, []
+        for connection in spare:
+            await connection.close()
+        if self._server is not None:
+            await self._server.revive()
+
     async def connect(self, *, application: str = "syncline") -> Connection:
         """A connection of the caller's own; the caller closes it."""
         return await connect(self._parameters, application=application)

@@ -55,6 +55,8 @@ class Scheduler:
             except (psycopg.OperationalError, DatabaseUnavailable) as error:
                 self.on_trouble(f"The scheduler lost the database; trying again. ({error})")
                 await _until(stop, _TICK_SECONDS)
+                with suppress(DatabaseUnavailable):
+                    await self.database.revive()
 
     async def run_once(self, db: Connection, *, rescue: bool = True) -> int:
         """One tick; how many connections became due."""

@@ -55,6 +55,20 @@ class EmbeddedServer:
         )
         return self._address
 
+    async def revive(self) -> None:
+        """Start the server again if it has died beneath our use of it, where it was.
+
+        Nothing happens without a use. Raises `DatabaseUnavailable`.
+        """
+        if self._use is None:
+            return
+        deadline = time.monotonic() + self._wait_seconds
+        async with exclusively(self._folder.start_lock, deadline=deadline):
+            endpoint = await self._lifecycle(deadline).ensure_running(shared=True)
+        self._address = ServerAddress(
+            endpoint.host, endpoint.port, DATABASE, self._folder.credentials
+        )
+
     async def release(self) -> None:
         """End this use; the last one stops the server. Nothing happens without a use.
 
