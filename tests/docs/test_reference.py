@@ -87,8 +87,9 @@ COMMANDS = {
     "connections remove": ["syncline connections remove docs --json"],
     "jobs list": [
         "mkdir -p gone && echo '# A page' > gone/page.md",
-        "syncline connections add gone --schedule hourly --json",
+        "syncline connections add gone",
         "rm -r gone",
+        "syncline connections schedule gone hourly",
         "until syncline jobs --json | grep -q '\"error\": {'; do :; done",
         """JOB=$(syncline jobs --json | grep -m1 -o '"id": [0-9]*' | grep -o '[0-9]*')""",
         "syncline jobs --json",

@@ -72,7 +72,8 @@ def bundled_settings(data_dir: Path | None) -> Settings:
     if settings.database_url is not None:
         raise UsageError(
             "DATABASE_URL names a database that is not Syncline's to start or stop.",
-            hint="Unset it, or give --data-dir, to use the bundled one.",
+            hint="Unset it, or give --data-dir, to use the bundled one. `syncline scheduler` and "
+            "`syncline worker` run with any database.",
         )
     return settings
 
