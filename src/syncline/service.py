@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from syncline.bootstrap import build_tools
@@ -17,6 +16,7 @@ from syncline.scheduling.text import from_environment, parse
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.sync.report import Report
+from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
 from syncline.sync.sync_job import SYNC, sync_handler
 
@@ -57,9 +57,15 @@ class Service:
         """Until `stop` is set, and what runs has been given back. Raises `ConfigurationError`."""
         schedule = default_schedule(self.settings)
         tools = replace(build_tools(self.settings, environ=os.environ), database=self.database)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(tools.pool.close)
-            group = await stack.enter_async_context(asyncio.TaskGroup())
+        try:
+            await self._run(stop, schedule, tools)
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None  # the others were cancelled for it
+        finally:
+            await tools.pool.close()
+
+    async def _run(self, stop: asyncio.Event, schedule: Schedule, tools: Tools) -> None:
+        async with asyncio.TaskGroup() as group:
             if self.scheduler:
                 kinds = sorted(tools.opener.registry.kinds())
                 scheduler = Scheduler(self.database, schedule, kinds, on_trouble=self.on_trouble)

@@ -159,7 +159,7 @@ class _Queue(RuleBasedStateMachine):
             assert kept == {}
             return
         model.until = self.now + jobs.LEASE_SECONDS
-        assert kept == {claimed.id: model.cancel}
+        assert kept == {(claimed.id, claimed.epoch): model.cancel}
 
     @rule(seconds=st.sampled_from([10.0, 90.0, 250.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
@@ -237,8 +237,8 @@ def test_the_queue_does_what_the_model_says(server_settings: Settings, workspace
             run_state_machine_as_test(
                 _Queue,
                 settings=settings(
-                    max_examples=100,
-                    stateful_step_count=50,
+                    max_examples=50,
+                    stateful_step_count=40,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),
                 ),

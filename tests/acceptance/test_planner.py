@@ -222,9 +222,6 @@ async def test_adaptive_connections_are_planned_by_what_their_runs_found(
 
 async def test_a_tick_reads_the_index(db: Connection, workspace: WorkspaceId) -> None:
     """Nothing is read of connections that are not due."""
-    found = await db.execute(b"EXPLAIN " + planner._TICK.encode(), {"most": 10}, prepare=False)
-    plan = "\n".join(row[0] for row in await found.fetchall())
-    assert "connections_due" in plan or "Seq Scan on connections" in plan
-    await db.execute("SET enable_seqscan = off")
+    await db.execute("SET enable_seqscan = off")  # the table is small here
     found = await db.execute(b"EXPLAIN " + planner._TICK.encode(), {"most": 10}, prepare=False)
     assert "connections_due" in "\n".join(row[0] for row in await found.fetchall())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,9 +12,14 @@ from pathlib import Path
 import pytest
 
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE
+from syncline.store.connections import add_connection
+from syncline.store.database import Database
 from syncline.store.embedded import EmbeddedServer
+from syncline.store.timetable import set_schedule
+from syncline.store.workspaces import make_workspace
 from tests.support.commands import Commands
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.stuck import ENVIRONMENT
 from tests.support.waiting import wait_until
 
 
@@ -97,25 +103,56 @@ def test_a_killed_worker_is_made_up_for_by_another(
         assert commands.wait(process).status == 0
 
 
-def test_a_worker_that_is_told_to_end_gives_its_job_back(
-    commands: Commands, docs: Path, tmp_path: Path
-) -> None:
+def _stuck(commands: Commands) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
+    """A scheduler, and a worker whose run has stored two entries and waits for a third."""
+    asyncio.run(_connect_stuck(commands))
+    planner = _start(commands, "scheduler", **ENVIRONMENT)
+    worker = _start(commands, "worker", **ENVIRONMENT)
+    wait_until(lambda: _documents(commands) == 2)
+    (job,) = commands.json("jobs")["jobs"]
+    assert (job["state"], job["attempts"]) == ("running", 1)
+    return planner, worker
+
+
+async def _connect_stuck(commands: Commands) -> None:
+    async with Database(commands.settings) as database, database.connection() as db:
+        workspace = await make_workspace(db, commands.workspace)
+        row = await add_connection(
+            db,
+            workspace,
+            kind="stuck",
+            name="stuck",
+            source="stuck",
+            options={},
+            options_version=1,
+        )
+        await set_schedule(db, workspace, row.id, "every 2h")
+
+
+def test_a_worker_that_is_told_to_end_gives_its_job_back(commands: Commands) -> None:
     """SIGTERM in the middle of a run: what is written stays, and the attempt is not counted."""
-    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
-    reached = tmp_path / "reached"
-    planner = _start(commands, "scheduler")
-    worker = _start(commands, "worker", **{ENVIRONMENT_VARIABLE: f"batch.sent=touch:{reached}"})
-    wait_until(reached.exists, seconds=60)
+    planner, worker = _stuck(commands)
     worker.send_signal(signal.SIGTERM)
     ended = commands.wait(worker)
     assert ended.status == 0
     assert "Stopping: what is written stays" in ended.errors
-    # It may just have been done.
-    for job in commands.json("jobs")["jobs"]:
-        assert (job["state"], job["attempts"]) == ("ready", 0)
-    successor = _start(commands, "worker")
-    wait_until(lambda: _documents(commands) == 60)
-    for process in (successor, planner):
+    (job,) = commands.json("jobs")["jobs"]
+    assert (job["state"], job["attempts"], job["error"]) == ("ready", 0, None)
+    assert _documents(commands) == 2
+    planner.send_signal(signal.SIGTERM)
+    assert commands.wait(planner).status == 0
+
+
+def test_a_job_that_runs_can_be_cancelled(commands: Commands) -> None:
+    """Its run ends at once, and what it has written stays; the worker goes on with others."""
+    planner, worker = _stuck(commands)
+    (job,) = commands.json("jobs")["jobs"]
+    assert "asked to stop" in commands.ok("jobs", "cancel", str(job["id"]))
+    wait_until(lambda: commands.json("jobs")["jobs"][0]["state"] == "cancelled")
+    assert commands.json("runs")["runs"][0]["state"] == "interrupted"
+    assert _documents(commands) == 2
+    assert worker.poll() is None
+    for process in (worker, planner):
         process.send_signal(signal.SIGTERM)
         assert commands.wait(process).status == 0
 

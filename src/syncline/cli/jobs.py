@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -59,7 +60,7 @@ def list_jobs(
                     shown(row.connection or "", most=40),
                     row.state,
                     str(row.attempts),
-                    local_time(row.started_at or row.run_at),
+                    local_time(_when(row)),
                     shown((row.error or {}).get("message", ""), most=80),
                 )
                 for row in found
@@ -124,6 +125,16 @@ def retry(
     else:
         say(f"Job {job} is ready; a worker of `syncline up` takes it.")
     return 0
+
+
+def _when(row: JobRow) -> datetime:
+    """What a person looks for: when it began, ended, or is tried."""
+    match row.state:
+        case "running":
+            return row.started_at or row.run_at
+        case "dead" | "cancelled":
+            return row.ended_at or row.run_at
+    return row.run_at
 
 
 def _as_json(row: JobRow) -> dict[str, Any]:

@@ -25,6 +25,9 @@ def _say(text: str) -> None:
 
 def _report(report: Report) -> None:
     counts = report.counts
+    if report.error is not None:  # the job's line says why
+        _say(f"{shown(report.connection)}: {report.state} ({report.seconds:.1f} s)")
+        return
     changes = " ".join(
         f"{sign}{counts[name]}"
         for sign, name in (("+", "created"), ("~", "updated"), ("-", "deleted"))
@@ -44,7 +47,7 @@ def _ended(job: ClaimedJob, outcome: Outcome, state: str) -> None:
         "dead": f"given up; see `syncline jobs show {job.id}`",
         "cancelled": "it was cancelled",
     }.get(state, state)
-    _say(f"Job {job.id}: {shown(error.get('message', ''), most=300)}: {then}")
+    _say(f"Job {job.id}: {then}: {shown(error.get('message', ''), most=300)}")
 
 
 def _trouble(message: str) -> None:

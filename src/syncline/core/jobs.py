@@ -17,7 +17,6 @@ __all__ = [
     "Handler",
     "NewJob",
     "Outcome",
-    "Priority",
     "Released",
     "Retry",
     "Snooze",
@@ -30,16 +29,6 @@ _FIRST_SECONDS = 30.0
 _MOST_SECONDS = 3600.0
 
 
-class Priority:
-    """What goes first: a higher number. Any whole number will do; these are ours."""
-
-    ASKED = 10
-    """A person is waiting for it."""
-    SCHEDULED = 0
-    BULK = -10
-    """Backfills and upkeep."""
-
-
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to be enqueued."""
@@ -48,7 +37,8 @@ class NewJob:
     kind: str
     payload: Mapping[str, Json] = field(default_factory=dict)
     connection_id: ConnectionId | None = None
-    priority: int = Priority.SCHEDULED
+    priority: int = 0
+    """The higher goes first."""
     dedupe_key: str | None = None
     """Of the live jobs with one key there is one: a second is not made."""
     limit_key: str | None = None

@@ -58,7 +58,8 @@ class EmbeddedEngine:
     owner: str = field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
     )
-    _running: dict[int, _Running] = field(default_factory=dict)
+    _running: dict[tuple[int, int], _Running] = field(default_factory=dict)
+    """By job and epoch: one that was lost and claimed again runs beside its former self."""
     _ended: list[tuple[ClaimedJob, Outcome]] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -133,7 +134,7 @@ class EmbeddedEngine:
         for job in claimed:
             stop = asyncio.Event()
             task = asyncio.create_task(self._do(job, stop))
-            self._running[job.id] = _Running(job, stop, task)
+            self._running[job.id, job.epoch] = _Running(job, stop, task)
             task.add_done_callback(lambda task, job=job: self._note(job, task))  # type: ignore[misc]
         return bool(claimed)
 
@@ -150,7 +151,7 @@ class EmbeddedEngine:
         return Retry(retry_after(job.attempts, chance=random.random()), cause)  # noqa: S311
 
     def _note(self, job: ClaimedJob, task: asyncio.Task[Outcome]) -> None:
-        self._running.pop(job.id, None)
+        del self._running[job.id, job.epoch]
         self._ended.append((job, Released() if task.cancelled() else task.result()))
         self._wake.set()
 
@@ -166,8 +167,9 @@ class EmbeddedEngine:
 
     async def _listen(self, listening: Connection) -> None:
         async for notice in listening.notifies():
-            if notice.payload and (running := self._running.get(int(notice.payload))):
-                running.stop.set()
+            for running in self._running.values():
+                if str(running.job.id) == notice.payload:
+                    running.stop.set()
             self._wake.set()
         raise DatabaseUnavailable("The connection that listens for jobs was closed.")
 
@@ -176,18 +178,15 @@ class EmbeddedEngine:
         async with await self.database.connect() as db:
             while True:
                 await asyncio.sleep(self.lease / 5)
-                mine = [(each.job.id, each.job.epoch) for each in self._running.values()]
+                mine = dict(self._running)
                 if not mine:
                     continue
-                kept = await jobs.renew(db, mine, lease=self.lease)
-                for job, _ in mine:
-                    running = self._running.get(job)
-                    if running is None:
-                        continue
-                    if kept.get(job, True):
-                        running.stop.set()
-                    if job not in kept:
+                kept = await jobs.renew(db, list(mine), lease=self.lease)
+                for key, running in mine.items():
+                    if key not in kept:
                         running.task.cancel()
+                    elif kept[key]:
+                        running.stop.set()
 
 
 def _cause(code: str, message: str) -> dict[str, Json]:

@@ -18,7 +18,6 @@ __all__ = [
     "ConnectionRow",
     "add_connection",
     "change_connection",
-    "connection_by_source",
     "find_connection",
     "list_connections",
     "remove_connection",
@@ -130,19 +129,6 @@ async def find_connection(db: Connection, workspace: WorkspaceId, name: str) -> 
         f"There is no connection {name!r} in this workspace.",
         hint=f"There are: {', '.join(names)}." if names else "Make one with `syncline sync`.",
     )
-
-
-async def connection_by_source(
-    db: Connection, workspace: WorkspaceId, kind: str, source: str
-) -> ConnectionRow | None:
-    """The oldest connection to this source."""
-    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
-        await cursor.execute(
-            f"SELECT {_COLUMNS} FROM connections"
-            " WHERE workspace_id = %s AND source = %s AND kind = %s ORDER BY id LIMIT 1",
-            (workspace, source, kind),
-        )
-        return await cursor.fetchone()
 
 
 async def row_by_id(

@@ -40,7 +40,6 @@ __all__ = [
     "enqueue",
     "finish",
     "hold_worker",
-    "next_wait",
     "promote",
     "renew",
     "rescue",
@@ -129,16 +128,16 @@ async def claim(
 
 async def renew(
     db: Connection, jobs: Sequence[tuple[int, int]], *, lease: float = LEASE_SECONDS
-) -> dict[int, bool]:
+) -> dict[tuple[int, int], bool]:
     """Extend the leases of these (id, epoch); those that are still ours, and whether to cancel."""
     found = await db.execute(
         "UPDATE jobs j SET lease_until = moment() + make_interval(secs => %s)"
         " FROM (SELECT * FROM unnest(%s::bigint[], %s::int[]) AS u (id, epoch) ORDER BY id) u"
         " WHERE j.id = u.id AND j.epoch = u.epoch AND j.state = 'running'"
-        " RETURNING j.id, j.cancel",
+        " RETURNING j.id, j.epoch, j.cancel",
         (lease, [job for job, _ in jobs], [epoch for _, epoch in jobs]),
     )
-    return {row[0]: row[1] for row in await found.fetchall()}
+    return {(row[0], row[1]): row[2] for row in await found.fetchall()}
 
 
 _DONE = """
@@ -220,16 +219,6 @@ async def promote(db: Connection) -> int:
     row = await found.fetchone()
     assert row is not None
     return int(row[0])
-
-
-async def next_wait(db: Connection) -> float | None:
-    """Seconds until the next waiting job's time; None where none waits."""
-    found = await db.execute(
-        "SELECT extract(epoch FROM run_at - moment())::float8 FROM jobs WHERE state = 'waiting'"
-        " ORDER BY run_at LIMIT 1"
-    )
-    row = await found.fetchone()
-    return None if row is None else max(0.0, row[0])
 
 
 def _worker_lock(owner: str) -> str:

@@ -26,6 +26,7 @@ from syncline.sync.run import RunRequest, Tools, run_connection
 __all__ = ["SYNC", "sync_handler"]
 
 SYNC = "sync"
+_VERSION = 1
 _TAKEN_SECONDS = 30.0
 _LIMITED_SECONDS = 60.0
 # What no further attempt can mend: a person has to.
@@ -37,6 +38,11 @@ def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
 
     async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
         assert job.connection_id is not None
+        if job.version > _VERSION:
+            return Snooze(
+                _TAKEN_SECONDS,
+                {"code": "newer", "message": "A newer Syncline has made it, and has to do it."},
+            )
         try:
             async with tools.database.connection() as db:
                 row = await connection_by_id(db, job.workspace_id, job.connection_id)

@@ -1,0 +1,94 @@
+"""What the end of a run means for the job that asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from syncline.core.jobs import ClaimedJob, Dead, Done, Outcome, Released, Retry, Snooze
+from syncline.core.model import ConnectionId, Mode
+from syncline.store.runs import let_go, open_run
+from syncline.store.timetable import resume, times_of
+from syncline.sync.report import Report
+from syncline.sync.sync_job import SYNC, sync_handler
+from tests.support.looking import documents
+from tests.support.syncs import Syncs
+from tests.support.world import World
+
+
+@pytest.fixture
+def job(listing: Syncs, world: World) -> ClaimedJob:
+    """A job to sync a source of one entry."""
+    world.put("a", "# A\n\ntext")
+    row = listing.row
+    return ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1)
+
+
+async def _do(syncs: Syncs, job: ClaimedJob, stop: asyncio.Event | None = None) -> Outcome:
+    return await sync_handler(syncs.tools, lambda report: None)(job, stop or asyncio.Event())
+
+
+async def test_a_run_that_is_done_is_a_job_that_is_done(listing: Syncs, job: ClaimedJob) -> None:
+    """And is reported."""
+    reports: list[Report] = []
+    outcome = await sync_handler(listing.tools, reports.append)(job, asyncio.Event())
+    assert outcome == Done()
+    assert [report.counts["created"] for report in reports] == [1]
+    assert set(await documents(listing)) == {"a"}
+
+
+async def test_what_may_work_later_is_tried_later(
+    listing: Syncs, world: World, job: ClaimedJob
+) -> None:
+    """Later each time; a source that asks for a pause gets one that does not count."""
+    world.fail_listing(0, "transient")
+    first = await _do(listing, job)
+    second = await _do(listing, replace(job, attempts=2))
+    assert isinstance(first, Retry)
+    assert isinstance(second, Retry)
+    assert 22 < first.seconds <= 30
+    assert 45 <= second.seconds <= 60
+    assert first.error["code"] == "transient"
+    world.heal()
+    world.fail_listing(0, "rate_limited")
+    assert isinstance(await _do(listing, job), Snooze)
+
+
+async def test_refused_credentials_need_a_person(
+    listing: Syncs, world: World, job: ClaimedJob
+) -> None:
+    """The job is dead at once, and the connection stands still until it is resumed."""
+    row = listing.row
+    world.fail_listing(0, "unauthorized")
+    assert isinstance(await _do(listing, job), Dead)
+    async with listing.tools.database.connection() as db:
+        attention = (await times_of(db, row.workspace_id))[row.id].attention
+        assert attention is not None
+        assert attention["code"] == "unauthorized"
+        await resume(db, row.workspace_id, row.id)
+        assert (await times_of(db, row.workspace_id))[row.id].attention is None
+
+
+async def test_what_is_stopped_or_cannot_begin_is_no_attempt(
+    listing: Syncs, job: ClaimedJob
+) -> None:
+    """Asked to stop, a lane that is taken, a payload of a newer version."""
+    stop = asyncio.Event()
+    stop.set()
+    assert await _do(listing, job, stop) == Released()
+    assert isinstance(await _do(listing, replace(job, version=2)), Snooze)
+    row = listing.row
+    async with await listing.tools.database.connect() as session:
+        await open_run(session, row.workspace_id, row.id, Mode.INCREMENTAL)
+        assert isinstance(await _do(listing, job), Snooze)
+        await let_go(session)
+    assert await _do(listing, job) == Done()
+
+
+async def test_a_connection_that_was_removed_leaves_nothing_to_do(
+    listing: Syncs, job: ClaimedJob
+) -> None:
+    """No error: somebody wanted it so."""
+    assert await _do(listing, replace(job, connection_id=ConnectionId(999_999))) == Done()
