@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import shutil
 import socket
 import struct
@@ -25,6 +26,8 @@ from tests.support.fork_server import NEWS
 __all__ = ["close_fork_server", "start_process"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+# As it was before any test changed it for itself.
+_ENVIRONMENT = dict(os.environ)
 _EXECUTE = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
 
 
@@ -37,11 +40,23 @@ def start_process(
     forked: bool = True,
     **how: Any,
 ) -> subprocess.Popen[Any]:
-    """`python -m module word …`, forked where that is possible; `how` is for `Popen`."""
+    """`python -m module word …`, forked where that is possible; `how` is for `Popen`.
+
+    A process that Python is to start in another way (`PYTHONPATH`, `PYTHONWARNINGS`, …) is never
+    forked: the one it would be a copy of has started in ours.
+    """
     command = [sys.executable, "-m", module, *words]
-    if not forked or sys.platform != "linux":
+    if not forked or sys.platform != "linux" or _of_python(env) != _of_python(_ENVIRONMENT):
         return subprocess.Popen(command, cwd=cwd, env=env, **how)
     return _Forked(command, cwd=cwd, env=env, **how)
+
+
+def _of_python(env: Mapping[str, str]) -> dict[str, str]:
+    """The variables that Python itself reads. Finding the tests changes nothing."""
+    found = {name: value for name, value in env.items() if name.startswith("PYTHON")}
+    if found.get("PYTHONPATH") == str(_ROOT):
+        del found["PYTHONPATH"]
+    return found
 
 
 class _Forked(subprocess.Popen[Any]):
@@ -111,6 +126,7 @@ def _fork_server() -> str:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.fork_server", str(listening.fileno()), path],
             cwd=_ROOT,
+            env=_ENVIRONMENT,
             stdin=subprocess.PIPE,
             pass_fds=(listening.fileno(),),
         )
