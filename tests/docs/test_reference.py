@@ -90,7 +90,7 @@ COMMANDS = {
         "syncline connections add gone",
         "rm -r gone",
         "syncline connections schedule gone hourly",
-        "until syncline jobs --json | grep -q '\"error\": {'; do :; done",
+        """timeout 60 bash -c "until syncline jobs --json | grep -q '\\"error\\": {'; do :; done\"""",
         """JOB=$(syncline jobs --json | grep -m1 -o '"id": [0-9]*' | grep -o '[0-9]*')""",
         "syncline jobs --json",
     ],
