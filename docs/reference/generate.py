@@ -149,7 +149,8 @@ def _connectors() -> Iterator[str]:
     registry = Registry.from_environment({})
     yield "# Connectors\n\n"
     yield "`--option NAME=VALUE` sets an option. What you give stays with the connection. Lists "
-    yield "are given by giving the option several times.\n"
+    yield "are given by giving the option several times. `--secret NAME=PLACE` gives a secret, "
+    yield "which is read from `env:VARIABLE` or `file:PATH`, or asked for.\n"
     for kind in registry.kinds():
         spec = registry.get(kind)
         can = spec.capabilities
@@ -158,6 +159,10 @@ def _connectors() -> Iterator[str]:
         for name, field in spec.options.model_fields.items():
             default = "" if field.is_required() else _default(field.default)
             yield f"| `{name}` | {_cell(field.description or '')} | {default} |\n"
+        if spec.secrets.model_fields:
+            yield "\n| secret | meaning |\n| --- | --- |\n"
+        for name, field in spec.secrets.model_fields.items():
+            yield f"| `{name}` | {_cell(field.description or '')} |\n"
         yield f"\n- Reading: {_CHANGES[can.changes.value]}\n"
         yield f"- What is no longer listed: {_ABSENCE[can.absence.value]}\n"
         yield f"- Versions: {_VERSIONS[can.versions.value]}\n"

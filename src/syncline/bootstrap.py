@@ -8,9 +8,12 @@ from typing import Any
 
 from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
+from syncline.connectors.secrets import parse_secrets
 from syncline.core.clock import SystemClock
-from syncline.core.ports import Clock, Context, Embedder
+from syncline.core.ports import Authentication, Clock, Context, Embedder
 from syncline.embedders.catalogue import create, describe
+from syncline.security.keys import KeyRing
+from syncline.security.vault import Vault
 from syncline.settings import Settings
 from syncline.store.database import Database, connect
 from syncline.store.runs import session_name
@@ -18,18 +21,20 @@ from syncline.sync.opening import ConnectorOpener, LazyTransport, OpenTransport
 from syncline.sync.pool import WorkerPool
 from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
+from syncline.sync.secrets import secrets_for
 from syncline.sync.work import RunContext
 
 __all__ = ["build_tools", "embedder_loader", "open_preparer", "open_transport"]
 
 
-def open_transport(options: Any) -> Any:
+def open_transport(options: Any, authentication: Authentication | None = None) -> Any:
     """The HTTP session for a connection, as an asynchronous context manager."""
     from syncline.transport.http import HttpSession
 
     return HttpSession(
         allow_private_hosts=getattr(options, "allow_private_hosts", ()),
         user_agent=getattr(options, "user_agent", None),
+        authentication=authentication,
         concurrency=getattr(options, "concurrency", 8),
         delay=getattr(options, "delay", 0.0),
     )
@@ -58,6 +63,7 @@ def build_tools(
             batch_seconds=settings.batch_seconds,
         ),
         embedder=(embedder.name, embedder.dimension),
+        vault=Vault(KeyRing(settings)),
     )
 
 
@@ -77,10 +83,14 @@ async def open_preparer(
         connector = None
         if spec.capabilities.local:
             options = parse_options(spec, dict(context.options), context.options_version)
-            transport = LazyTransport(open_transport, options)
+            vault, run = Vault(KeyRing(settings)), context.run
+            values = await secrets_for(connection, vault, spec, run.workspace_id, run.connection_id)
+            secrets = parse_secrets(spec, values)
+            proof = spec.authenticate(options, secrets) if spec.authenticate else None
+            transport = LazyTransport(open_transport, options, proof)
             resources.push_async_callback(transport.close)
             connector = await resources.enter_async_context(
-                spec.open(options, spec.secrets(), Context(http=transport, clock=SystemClock()))
+                spec.open(options, secrets, Context(http=transport, clock=SystemClock()))
             )
         return Preparer(
             context,

@@ -20,7 +20,11 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import Mode, WorkspaceId
-from syncline.parts import Connections, Deletions, Documents, Duplicates, Jobs, Wished, asked
+from syncline.parts.connections import Connections
+from syncline.parts.documents import Deletions, Documents, Duplicates
+from syncline.parts.jobs import Jobs
+from syncline.parts.keys import Keys
+from syncline.parts.wished import Wished, asked
 from syncline.settings import Settings
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
@@ -86,6 +90,7 @@ class Syncline:
         self.deletions = Deletions(self)
         self.duplicates = Duplicates(self)
         self.jobs = Jobs(self)
+        self.keys = Keys(self)
 
     # --- opening and closing ---------------------------------------------------------------------
 
@@ -191,18 +196,17 @@ class Syncline:
         """What `sync` would do. Writes nothing, not even the connection."""
         from syncline.sync.plan import plan_connection
         from syncline.sync.run import RunRequest
+        from syncline.sync.secrets import merged_secrets, secrets_for
         from syncline.sync.sources import plan_source
 
         tools = self.load_tools()
+        wanted = asked(wishes)
         async with self._database.connection() as db:
-            row = await plan_source(
-                db,
-                await self._known(db, strict=False),
-                tools.opener.registry,
-                str(source),
-                asked(wishes),
-            )
-        request = RunRequest(row, Mode.PLAN)
+            workspace = await self._known(db, strict=False)
+            row = await plan_source(db, workspace, tools.opener.registry, str(source), wanted)
+            spec = tools.opener.spec(row.kind)
+            known = await secrets_for(db, tools.vault, spec, workspace, row.id)
+        request = RunRequest(row, Mode.PLAN, secrets=merged_secrets(spec, known, wanted.secrets))
         if on_progress is not None:
             request = replace(request, on_progress=on_progress)
         if stop is not None:

@@ -19,6 +19,7 @@ _VARIABLES = {
     "data_dir": "SYNCLINE_DATA_DIR",
     "postgres_version": "SYNCLINE_POSTGRES",
     "database_user": "SYNCLINE_DB_USER",
+    "secret_keys": "SYNCLINE_KEYS",
     "workers": "SYNCLINE_WORKERS",
     "worker_memory_mb": "SYNCLINE_WORKER_MEMORY_MB",
     "batch_seconds": "SYNCLINE_BATCH_SECONDS",
@@ -61,6 +62,11 @@ class Settings(BaseModel):
     database_user: str = Field(
         default="nobody",
         description="SYNCLINE_DB_USER: as root, the user that the bundled database runs as",
+    )
+    secret_keys: SecretStr | None = Field(
+        default=None,
+        description="SYNCLINE_KEYS: the keys that secrets are sealed with, the newest first, "
+        "with commas between; unset, the file secret-keys in the data folder",
     )
     workers: int = Field(
         default_factory=lambda: max(1, min(os.cpu_count() or 1, 16)),

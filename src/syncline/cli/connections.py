@@ -1,39 +1,35 @@
-"""`syncline connections [list|add|schedule|pause|resume|remove]`."""
+"""`syncline connections [list|show|add|edit|check|schedule|pause|resume|remove]`."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from syncline.cli.completion import connection_names
+from syncline.cli.connection_view import connection_as_json, in_words, times_as_json, when
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import (
-    AsJson,
-    ConnectorOption,
-    DataDir,
-    Name,
-    Source,
-    Workspace,
-    options_of,
-)
+from syncline.cli.options import AsJson, DataDir, Source, Workspace
 from syncline.cli.running import Interruption, run
-from syncline.cli.screen import is_terminal, local_time, note, print_json, say, shown, table
+from syncline.cli.screen import is_terminal, note, print_json, say, shown, table
+from syncline.cli.wishes import takes_wishes
+from syncline.core.errors import SourceError
 from syncline.core.urls import shown_url
+from syncline.parts.wished import Wished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from syncline.cli.connection_view import ConnectionView
     from syncline.client import Syncline
-    from syncline.core.model import ConnectionId
-    from syncline.parts import Wished
+    from syncline.core.model import ConnectionId, Identity
     from syncline.store.connections import ConnectionRow
     from syncline.store.timetable import Times
 
 app = typer.Typer(
     cls=ListByDefault,
-    help="List the connections, add or remove one, say when it runs by itself.",
+    help="List, show, add, change, check or remove connections, say when they run by themselves.",
     add_completion=False,
 )
 Known = Annotated[
@@ -63,9 +59,8 @@ def list_connections(
 
     found, times = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
-        print_json(
-            {"connections": [_as_json(row) | _times_as_json(times.get(row.id)) for row in found]}
-        )
+        rows = [connection_as_json(row) | times_as_json(times.get(row.id)) for row in found]
+        print_json({"connections": rows})
     elif not found:
         say("There are no connections yet. Make one with: syncline sync ./docs")
     else:
@@ -76,8 +71,8 @@ def list_connections(
                     str(row.id),
                     shown(row.name, most=40),
                     row.kind,
-                    *_when(times.get(row.id)),
-                    shown(_in_words(row), most=60),
+                    *when(times.get(row.id)),
+                    shown(in_words(row), most=60),
                     shown(shown_url(row.source)),
                 )
                 for row in found
@@ -88,17 +83,16 @@ def list_connections(
 
 
 @app.command()
+@takes_wishes
 def add(
     source: Source,
-    name: Name = None,
+    wishes: Wished,
     schedule: When = None,
-    option: ConnectorOption = None,
     as_json: AsJson = False,
     workspace: Workspace = "default",
     data_dir: DataDir = None,
 ) -> int:
     """Make a connection without syncing it; `syncline up` does, when it is due."""
-    wishes: Wished = {"name": name, "options": options_of(option)}
 
     async def command(client: Syncline, interruption: Interruption) -> ConnectionRow:
         _checked(schedule)
@@ -109,9 +103,88 @@ def add(
 
     row = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
-        print_json(_as_json(row))
+        print_json(connection_as_json(row))
     else:
         say(f"{shown(row.name)} reads {shown(shown_url(row.source))}.")
+    return 0
+
+
+@app.command()
+def show(
+    name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Show one connection: what it reads, how, when, and how it last went."""
+    from syncline.cli.connection_view import as_json_object, look, print_view
+
+    async def command(client: Syncline, interruption: Interruption) -> ConnectionView:
+        return await look(client, name)
+
+    view = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json(as_json_object(view))
+    else:
+        print_view(view)
+    return 0
+
+
+@app.command()
+@takes_wishes
+def edit(
+    connection: Known,
+    wishes: Wished,
+    name: Annotated[str | None, typer.Option("--name", help="Another name for it.")] = None,
+    schedule: When = None,
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Change a connection's options, filters, secrets or name; its documents stay.
+
+    What a changed filter leaves out goes with the next sync.
+    """
+
+    async def command(client: Syncline, interruption: Interruption) -> ConnectionRow:
+        _checked(schedule)
+        wishes["name"] = name
+        row = await client.connections.edit(connection, **wishes)
+        if schedule is not None:
+            await client.connections.schedule(row.name, schedule)
+        return row
+
+    row = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json(connection_as_json(row))
+    else:
+        say(f"{shown(row.name)} is changed. `syncline connections show {shown(row.name)}` has it.")
+    return 0
+
+
+@app.command()
+def check(
+    name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
+) -> int:
+    """Ask a connection's source whether it is there and lets us in. Nothing is read.
+
+    The exit code is 1 if it does not.
+    """
+
+    async def command(client: Syncline, interruption: Interruption) -> Identity | SourceError:
+        try:
+            return await client.connections.check(name)
+        except SourceError as error:
+            return error
+
+    found = run(command, workspace=workspace, data_dir=data_dir)
+    if isinstance(found, SourceError):
+        if not as_json:
+            raise found
+        print_json({"connection": name, "ok": False, "code": found.code, "message": found.message})
+        return 1
+    if as_json:
+        account = {"account": found.account, "detail": dict(found.detail)}
+        print_json({"connection": name, "ok": True, **account})
+    else:
+        say(f"{shown(name)} is there: {shown(shown_url(found.account))}")
     return 0
 
 
@@ -212,56 +285,3 @@ def _checked(schedule: str | None) -> None:
         from syncline.scheduling.text import parse
 
         parse(schedule)
-
-
-def _when(times: Times | None) -> tuple[str, str]:
-    """The schedule, and the next slot or why there is none."""
-    if times is None:
-        return "", ""
-    schedule = times.schedule or "default"
-    if times.paused:
-        return schedule, "paused"
-    if times.attention:
-        return schedule, "needs attention"
-    if times.job:
-        return schedule, "running" if times.job == "running" else "queued"
-    return schedule, local_time(times.next_due) if times.next_due else "–"
-
-
-def _times_as_json(times: Times | None) -> dict[str, Any]:
-    if times is None:
-        return {}
-    return {
-        "schedule": times.schedule,
-        "paused": times.paused,
-        "attention": dict(times.attention) if times.attention else None,
-        "next_due": times.next_due.isoformat() if times.next_due else None,
-        "job": times.job,
-    }
-
-
-def _in_words(row: ConnectionRow) -> str:
-    words = []
-    for name, value in row.filter.items():
-        if value:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            words.append(f"{name.replace('_', ' ')} {text}")
-    if row.keep_deleted:
-        words.append("keeps deleted")
-    return "; ".join(words)
-
-
-def _as_json(row: ConnectionRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "name": row.name,
-        "kind": row.kind,
-        "source": shown_url(row.source),
-        "options": dict(row.options),
-        "filter": dict(row.filter),
-        "keep_deleted": row.keep_deleted,
-        "guard_fraction": round(row.guard_fraction, 6),
-        "guard_minimum": row.guard_minimum,
-        "recheck_seconds": row.recheck_seconds,
-        "created_at": row.created_at.isoformat(),
-    }

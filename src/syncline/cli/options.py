@@ -15,7 +15,7 @@ from syncline.cli.completion import connection_names
 from syncline.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from syncline.parts import Wished
+    from syncline.parts.wished import Wished
 
 __all__ = [
     "AsJson",
@@ -34,6 +34,7 @@ __all__ = [
     "Property",
     "Quiet",
     "Recheck",
+    "SecretGiven",
     "Source",
     "Tag",
     "UpdatedBefore",
@@ -99,6 +100,16 @@ ConnectorOption = Annotated[
         "-o",
         metavar="NAME=VALUE",
         help="An option of the connector, such as exclude=drafts/ (again for more).",
+        rich_help_panel=_SOURCE,
+    ),
+]
+SecretGiven = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NAME[=PLACE]",
+        help="A secret of the source's, such as token (again for more): asked for, or read from "
+        "env:VARIABLE or file:PATH; none forgets it.",
         rich_help_panel=_SOURCE,
     ),
 ]
@@ -199,6 +210,7 @@ def wishes_of(
     guard_fraction: float | None,
     guard_minimum: int | None,
     recheck: str | None,
+    secret: Sequence[str] | None = None,
     **filters: Any,
 ) -> Wished:
     """What was typed of a connection; `filters` as for `filter_of`.
@@ -213,6 +225,7 @@ def wishes_of(
         "keep_deleted": keep_deleted,
         "guard_fraction": guard_fraction,
         "guard_minimum": guard_minimum,
+        "secrets": secrets_of(secret),
         "recheck_seconds": None if recheck is None else seconds_of(recheck, "--recheck"),
     }
 
@@ -292,6 +305,15 @@ def options_of(given: Sequence[str] | None) -> dict[str, str]:
         for name, value in pairs([each], "--option").items():
             found[name] = f"{found[name]},{value}" if name in found else value
     return found
+
+
+def secrets_of(given: Sequence[str] | None) -> dict[str, str | None]:
+    """The secrets that were named, read from where they are. Raises `UsageError`."""
+    if not given:
+        return {}
+    from syncline.cli.secrets import secret_named
+
+    return dict(secret_named(each) for each in given)
 
 
 def environment_with(data_dir: Path | None) -> Mapping[str, str]:

@@ -7,79 +7,28 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from syncline.cli.options import (
-    AsJson,
-    Author,
-    Category,
-    ClearFilter,
-    ConnectorOption,
-    Contains,
-    DataDir,
-    GuardFraction,
-    GuardMinimum,
-    KeepDeleted,
-    Name,
-    NotContains,
-    Property,
-    Quiet,
-    Recheck,
-    Source,
-    Tag,
-    UpdatedBefore,
-    UpdatedSince,
-    Workspace,
-    wishes_of,
-)
+from syncline.cli.options import AsJson, DataDir, Quiet, Source, Workspace
 from syncline.cli.running import Interruption, run
+from syncline.cli.wishes import takes_wishes
+from syncline.parts.wished import Wished
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
-    from syncline.parts import Wished
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="The exit code is the one that the sync would end with.")
+@takes_wishes
 def plan(
     source: Source,
-    name: Name = None,
-    contains: Contains = None,
-    not_contains: NotContains = None,
-    category: Category = None,
-    tag: Tag = None,
-    author: Author = None,
-    properties: Property = None,
-    updated_since: UpdatedSince = None,
-    updated_before: UpdatedBefore = None,
-    clear_filter: ClearFilter = False,
-    option: ConnectorOption = None,
-    keep_deleted: KeepDeleted = None,
-    guard_fraction: GuardFraction = None,
-    guard_minimum: GuardMinimum = None,
-    recheck: Recheck = None,
+    wishes: Wished,
     as_json: AsJson = False,
     quiet: Quiet = False,
     workspace: Workspace = "default",
     data_dir: DataDir = None,
 ) -> int:
     """Show what a sync would do; nothing is written, not even the connection."""
-    wishes = wishes_of(
-        name=name,
-        contains=contains,
-        not_contains=not_contains,
-        categories=category,
-        tags=tag,
-        authors=author,
-        properties=properties,
-        updated_since=updated_since,
-        updated_before=updated_before,
-        clear_filter=clear_filter,
-        option=option,
-        keep_deleted=keep_deleted,
-        guard_fraction=guard_fraction,
-        guard_minimum=guard_minimum,
-        recheck=recheck,
-    )
     return plan_and_print(
         source, wishes, as_json=as_json, quiet=quiet, workspace=workspace, data_dir=data_dir
     )

@@ -6,30 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncline.cli.options import (
-    AsJson,
-    Author,
-    Category,
-    ClearFilter,
-    ConnectorOption,
-    Contains,
-    DataDir,
-    GuardFraction,
-    GuardMinimum,
-    KeepDeleted,
-    Name,
-    NotContains,
-    Property,
-    Quiet,
-    Recheck,
-    Source,
-    Tag,
-    UpdatedBefore,
-    UpdatedSince,
-    Workspace,
-    wishes_of,
-)
+from syncline.cli.options import AsJson, DataDir, Quiet, Source, Workspace
 from syncline.cli.running import Interrupted, Interruption, run
+from syncline.cli.wishes import takes_wishes
+from syncline.parts.wished import Wished
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
@@ -45,23 +25,10 @@ _EXIT_CODES = (
 
 
 @app.command(epilog=_EXIT_CODES)
+@takes_wishes
 def sync(
     source: Source,
-    name: Name = None,
-    contains: Contains = None,
-    not_contains: NotContains = None,
-    category: Category = None,
-    tag: Tag = None,
-    author: Author = None,
-    properties: Property = None,
-    updated_since: UpdatedSince = None,
-    updated_before: UpdatedBefore = None,
-    clear_filter: ClearFilter = False,
-    option: ConnectorOption = None,
-    keep_deleted: KeepDeleted = None,
-    guard_fraction: GuardFraction = None,
-    guard_minimum: GuardMinimum = None,
-    recheck: Recheck = None,
+    wishes: Wished,
     full: Annotated[
         bool, typer.Option("--full", help="Trust no version: read every entry again.")
     ] = False,
@@ -86,23 +53,6 @@ def sync(
     """Bring the knowledge base in step with a folder or a website. The source becomes a
     connection the first time, and is known by it after.
     """
-    wishes = wishes_of(
-        name=name,
-        contains=contains,
-        not_contains=not_contains,
-        categories=category,
-        tags=tag,
-        authors=author,
-        properties=properties,
-        updated_since=updated_since,
-        updated_before=updated_before,
-        clear_filter=clear_filter,
-        option=option,
-        keep_deleted=keep_deleted,
-        guard_fraction=guard_fraction,
-        guard_minimum=guard_minimum,
-        recheck=recheck,
-    )
     if dry_run:
         from syncline.cli.plan import plan_and_print
 

@@ -57,7 +57,8 @@ class SitemapWalk:
     async def find(self, site: str, named: Sequence[str]) -> tuple[str, ...]:
         """The site's sitemaps: those `named` in its robots.txt, or one in a usual place.
 
-        Raises `Rejected` if there is none, and what the transport could not mend.
+        Raises `Rejected` if there is none, `Unauthorized` if the site tells only whom it
+        knows, and what the transport could not mend.
         """
         urls = [self._normal(text, site) for text in named]
         found = tuple(dict.fromkeys(url for url in urls if url))
@@ -66,12 +67,18 @@ class SitemapWalk:
             return found
         places = (urljoin(site, "sitemap.xml"), "/sitemap.xml", "/sitemap_index.xml")
         tried = dict.fromkeys(normalise_url(place, site) for place in places)
+        refused: Unauthorized | None = None
         for url in tried:
             try:
                 await self.prove(url)
-            except (NotFound, Forbidden, Unauthorized, Rejected, BadContent):
+            except (NotFound, Forbidden, Rejected, BadContent):
+                continue
+            except Unauthorized as error:
+                refused = refused or error
                 continue
             return (url,)
+        if refused is not None:
+            raise refused
         raise Rejected(
             f"{shown_url(site)} has no sitemap: robots.txt names none, and there is none at "
             + ", ".join(urlsplit(url).path for url in tried),

@@ -25,8 +25,10 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
+from syncline.core.urls import Origin
 
 __all__ = [
+    "Authentication",
     "Clock",
     "Connector",
     "ConnectorSpec",
@@ -54,6 +56,14 @@ class Secrets(BaseModel):
 
 class NoSecrets(Secrets):
     """For sources that need no credentials."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Authentication:
+    """Headers that prove who we are. They go to these origins, and nowhere else."""
+
+    origins: frozenset[Origin]
+    headers: Mapping[str, str]
 
 
 class Clock(Protocol):
@@ -207,6 +217,8 @@ class ConnectorSpec:
     open: Callable[[Any, Any, Context], AbstractAsyncContextManager[Connector]]
     """`open(options, secrets, context)`; imports what it needs only then."""
     secrets: type[Secrets] = NoSecrets
+    authenticate: Callable[[Any, Any], Authentication | None] | None = None
+    """`authenticate(options, secrets)`: what the transport sends along with every request."""
     options_version: int = 1
     upgrade_options: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
     """Turns stored options of an older version into today's."""

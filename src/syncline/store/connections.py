@@ -21,6 +21,7 @@ __all__ = [
     "find_connection",
     "list_connections",
     "remove_connection",
+    "rename_connection",
     "row_by_id",
 ]
 
@@ -69,9 +70,7 @@ async def add_connection(
                 (workspace, kind, name, source, Jsonb(dict(options)), options_version),
             )
         except psycopg.errors.UniqueViolation as error:
-            raise UsageError(
-                f"There is already a connection named {name!r}.", hint="Choose another --name."
-            ) from error
+            raise _taken(name) from error
         row = await cursor.fetchone()
         assert row is not None
         return row
@@ -117,6 +116,31 @@ async def change_connection(
     if row is None:
         raise NotHere(f"There is no connection {connection} any more.")
     return row
+
+
+async def rename_connection(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, name: str
+) -> ConnectionRow:
+    """Give it another name. Raises `UsageError` if that is taken."""
+    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        try:
+            await cursor.execute(
+                "UPDATE connections SET name = %s WHERE workspace_id = %s AND id = %s"
+                f" RETURNING {_COLUMNS}",
+                (name, workspace, connection),
+            )
+        except psycopg.errors.UniqueViolation as error:
+            raise _taken(name) from error
+        row = await cursor.fetchone()
+    if row is None:
+        raise NotHere(f"There is no connection {connection} any more.")
+    return row
+
+
+def _taken(name: str) -> UsageError:
+    return UsageError(
+        f"There is already a connection named {name!r}.", hint="Choose another --name."
+    )
 
 
 async def find_connection(db: Connection, workspace: WorkspaceId, name: str) -> ConnectionRow:

@@ -38,6 +38,8 @@ CREATE TABLE connections (
     attention        jsonb,
     next_due         timestamptz,
     last_slot        timestamptz,
+    applied          boolean NOT NULL DEFAULT false,
+    window_seconds   integer CHECK (window_seconds > 0),
     PRIMARY KEY (workspace_id, id),
     UNIQUE (workspace_id, name)
 );
@@ -46,6 +48,18 @@ CREATE INDEX connections_due ON connections (next_due) WHERE next_due IS NOT NUL
 CREATE INDEX connections_unplanned ON connections (workspace_id, id)
     WHERE next_due IS NULL AND NOT paused AND attention IS NULL
         AND schedule IS DISTINCT FROM 'manual';
+
+-- What a connection must keep secret, sealed by the vault; `key_id` says with which key.
+CREATE TABLE secrets (
+    workspace_id   bigint NOT NULL,
+    connection_id  bigint NOT NULL,
+    sealed         bytea NOT NULL,
+    key_id         text NOT NULL,
+    version        integer NOT NULL DEFAULT 1,
+    changed_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (workspace_id, connection_id),
+    FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
+);
 
 -- One pass over a connection. The row is the run's right to write: see runs.py.
 CREATE TABLE runs (

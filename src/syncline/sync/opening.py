@@ -8,9 +8,17 @@ from typing import Any, Protocol
 
 from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
+from syncline.connectors.secrets import parse_secrets
 from syncline.core.clock import SystemClock
 from syncline.core.model import Json
-from syncline.core.ports import Clock, Connector, ConnectorSpec, Context, HttpTransport
+from syncline.core.ports import (
+    Authentication,
+    Clock,
+    Connector,
+    ConnectorSpec,
+    Context,
+    HttpTransport,
+)
 
 __all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport"]
 
@@ -18,7 +26,7 @@ __all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport"]
 class OpenTransport(Protocol):
     """Makes the HTTP session for one connection, from its options."""
 
-    def __call__(self, options: Any) -> Any:
+    def __call__(self, options: Any, authentication: Authentication | None = None) -> Any:
         """An asynchronous context manager of an `HttpTransport`."""
         ...
 
@@ -43,17 +51,20 @@ class ConnectorOpener:
         kind: str,
         options: Mapping[str, Json],
         options_version: int,
+        secrets: Mapping[str, str],
         *,
         progress: Callable[[str], None] | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Connector]:
         """A connector, open for as long as the context lasts.
 
-        Raises `ConfigurationError` for options that no longer validate.
+        Raises `ConfigurationError` for options and secrets that do not validate.
         """
         spec = self.registry.get(kind)
         parsed = parse_options(spec, dict(options), options_version)
-        transport = LazyTransport(self._open_transport, parsed)
+        proven = parse_secrets(spec, secrets)
+        proof = spec.authenticate(parsed, proven) if spec.authenticate else None
+        transport = LazyTransport(self._open_transport, parsed, proof)
         try:
             context = Context(
                 http=transport,
@@ -61,7 +72,7 @@ class ConnectorOpener:
                 progress=progress or (lambda message: None),
                 warn=warn or (lambda message: None),
             )
-            async with spec.open(parsed, spec.secrets(), context) as connector:
+            async with spec.open(parsed, proven, context) as connector:
                 yield connector
         finally:
             await transport.close()
@@ -70,15 +81,18 @@ class ConnectorOpener:
 class LazyTransport:
     """An HTTP session that is made at the first request: most files' runs never make one."""
 
-    def __init__(self, open_transport: OpenTransport, options: Any) -> None:
+    def __init__(
+        self, open_transport: OpenTransport, options: Any, proof: Authentication | None
+    ) -> None:
         self._open = open_transport
         self._options = options
+        self._proof = proof
         self._manager: Any = None
         self._session: HttpTransport | None = None
 
     async def _ready(self) -> HttpTransport:
         if self._session is None:
-            self._manager = self._open(self._options)
+            self._manager = self._open(self._options, self._proof)
             self._session = await self._manager.__aenter__()
         return self._session
 

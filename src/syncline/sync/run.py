@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -30,6 +30,7 @@ from syncline.core.ports import Connector
 from syncline.pipeline.chunk import Chunking
 from syncline.pipeline.filter import Filter
 from syncline.pipeline.fingerprint import pipeline_fingerprint, window_fingerprint
+from syncline.security.vault import Vault
 from syncline.store.batches import write_items
 from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
@@ -46,6 +47,7 @@ from syncline.sync.opening import ConnectorOpener
 from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
 from syncline.sync.resemblance import compare_new
+from syncline.sync.secrets import secrets_for
 from syncline.sync.triage import Rules
 from syncline.sync.work import RunContext
 
@@ -65,6 +67,7 @@ class Tools:
     pool: WorkerPool
     embedder: tuple[str, int]
     """Name and dimension."""
+    vault: Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class RunRequest:
 
     connection: ConnectionRow
     mode: Mode = Mode.INCREMENTAL
+    secrets: Mapping[str, str] | None = None
+    """In place of those that are stored: of a plan for a connection that is not there yet."""
     wait: bool = False
     """Wait for another run of the lane to end, instead of being refused."""
     force: bool = False
@@ -143,8 +148,17 @@ async def execute(
         progress.message = message
         request.on_progress(progress)
 
+    secrets = request.secrets
+    if secrets is None:
+        spec = tools.opener.spec(row.kind)
+        secrets = await secrets_for(db, tools.vault, spec, row.workspace_id, row.id)
     async with tools.opener.open(
-        row.kind, row.options, row.options_version, progress=say, warn=report.warnings.append
+        row.kind,
+        row.options,
+        row.options_version,
+        secrets,
+        progress=say,
+        warn=report.warnings.append,
     ) as connector:
         # 1. Is the source there, and does it let us in? Nothing is gone because it does not.
         say("asking the source")

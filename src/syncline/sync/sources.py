@@ -13,19 +13,22 @@ from pydantic import ValidationError
 from syncline.connectors.registry import Registry
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import ConnectionId, Json, WorkspaceId
-from syncline.core.ports import ConnectorSpec
+from syncline.core.ports import ConnectorSpec, NoSecrets
 from syncline.core.urls import normalise_url
 from syncline.pipeline.filter import Filter
+from syncline.security.vault import Vault
 from syncline.store.connections import (
     ConnectionRow,
     add_connection,
     change_connection,
     list_connections,
+    rename_connection,
 )
 from syncline.store.database import Connection
 from syncline.store.workspaces import make_workspace
+from syncline.sync.secrets import keep_secrets, merged_secrets, open_or_forget
 
-__all__ = ["Wishes", "connect_source", "find_named", "plan_source"]
+__all__ = ["Wishes", "connect_source", "edit_connection", "find_named", "plan_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,18 @@ class Wishes:
     guard_fraction: float | None = None
     guard_minimum: int | None = None
     recheck_seconds: int | None = None
+    secrets: Mapping[str, str | None] = field(default_factory=dict)
+    """Each replaces the connection's own of this name; None forgets it."""
 
 
 async def connect_source(
-    db: Connection, workspace: str, registry: Registry, text: str, wishes: Wishes
+    db: Connection, workspace: str, registry: Registry, vault: Vault, text: str, wishes: Wishes
 ) -> tuple[ConnectionRow, bool]:
     """The connection that `text` means, changed as wished; made, with its workspace, if need be.
 
     The second value says whether it was made. Raises `UsageError` for a path that does not
-    exist, or a name that means two things, and `ConfigurationError` for options and filters
-    that do not validate: then nothing was written.
+    exist, or a name that means two things, and `ConfigurationError` for options, filters and
+    secrets that do not validate: then nothing was written.
     """
     async with db.transaction():
         workspace_id = await make_workspace(db, workspace)
@@ -71,27 +76,58 @@ async def connect_source(
             wishes = replace(wishes, options={})
         else:
             row = found
-        changed = _changed(registry, row, wishes)
-        if changed != row:
-            row = await change_connection(
-                db,
-                workspace_id,
-                row.id,
-                options=changed.options,
-                options_version=changed.options_version,
-                filter=changed.filter,
-                keep_deleted=changed.keep_deleted,
-                guard_fraction=changed.guard_fraction,
-                guard_minimum=changed.guard_minimum,
-                recheck_seconds=changed.recheck_seconds,
-            )
-    return row, made
+        return await _change(db, registry, vault, row, wishes, made=made), made
+
+
+async def edit_connection(
+    db: Connection, registry: Registry, vault: Vault, row: ConnectionRow, wishes: Wishes
+) -> ConnectionRow:
+    """The connection, changed as wished; `wishes.name` is its new name.
+
+    Raises `UsageError` if that is taken, and `ConfigurationError`: then nothing was written.
+    """
+    async with db.transaction():
+        if wishes.name is not None and wishes.name != row.name:
+            row = await rename_connection(db, row.workspace_id, row.id, _proper(wishes.name))
+        return await _change(db, registry, vault, row, wishes, made=False)
+
+
+async def _change(
+    db: Connection,
+    registry: Registry,
+    vault: Vault,
+    row: ConnectionRow,
+    wishes: Wishes,
+    *,
+    made: bool,
+) -> ConnectionRow:
+    changed = _changed(registry, row, wishes)
+    if changed != row:
+        row = await change_connection(
+            db,
+            row.workspace_id,
+            row.id,
+            options=changed.options,
+            options_version=changed.options_version,
+            filter=changed.filter,
+            keep_deleted=changed.keep_deleted,
+            guard_fraction=changed.guard_fraction,
+            guard_minimum=changed.guard_minimum,
+            recheck_seconds=changed.recheck_seconds,
+        )
+    spec = registry.get(row.kind)
+    if wishes.secrets or (made and spec.secrets is not NoSecrets):
+        known = {} if made else await open_or_forget(db, vault, row.workspace_id, row.id)
+        values = merged_secrets(spec, known, wishes.secrets)
+        if values != known:
+            await keep_secrets(db, vault, row.workspace_id, row.id, values)
+    return row
 
 
 async def plan_source(
     db: Connection, workspace: WorkspaceId, registry: Registry, text: str, wishes: Wishes
 ) -> ConnectionRow:
-    """The connection as `connect_source` would leave it. Nothing is written.
+    """The connection as `connect_source` would leave it, but for its secrets. Nothing is written.
 
     One that is not there yet has the id 0. Raises as `connect_source` does.
     """
@@ -129,8 +165,7 @@ class _New:
 async def _find(
     db: Connection, workspace: WorkspaceId, registry: Registry, text: str, name: str | None
 ) -> ConnectionRow | _New:
-    if name is not None and not name.strip():
-        raise UsageError("A connection's name must not be empty.", hint="Choose another --name.")
+    name = None if name is None else _proper(name)
     rows = await list_connections(db, workspace)
     named = next((row for row in rows if row.name == text), None)
     if named is not None and name in (None, named.name) and not _looks_like_a_source(text):
@@ -156,6 +191,12 @@ async def _find(
             hint="Choose another --name.",
         )
     return taken
+
+
+def _proper(name: str) -> str:
+    if not name.strip():
+        raise UsageError("A connection's name must not be empty.", hint="Choose another --name.")
+    return name
 
 
 def _looks_like_a_source(text: str) -> bool:

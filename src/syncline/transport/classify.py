@@ -43,7 +43,10 @@ def error_of_status(
     if status in (404, 410):
         return NotFound(said, hint="Check the address.")
     if status == 401:
-        return Unauthorized(said, hint="It asks for credentials: check those of the connection.")
+        return Unauthorized(
+            said,
+            hint="It asks for credentials: `syncline connections edit NAME --secret …` sets them.",
+        )
     if status == 403:
         return Forbidden(
             said, hint="The account may not read it, or the site turns automated readers away."

@@ -22,8 +22,8 @@ from yarl import URL
 from syncline.core.clock import SystemClock
 from syncline.core.errors import RateLimited, Rejected
 from syncline.core.model import Validators
-from syncline.core.ports import Clock, HttpResponse
-from syncline.core.urls import normalise_url, same_origin, shown_url
+from syncline.core.ports import Authentication, Clock, HttpResponse
+from syncline.core.urls import normalise_url, origin_of, same_origin, shown_url
 from syncline.transport.classify import error_of_exception, error_of_status
 from syncline.transport.conditional import conditional_headers
 from syncline.transport.guard import UrlGuard
@@ -72,6 +72,7 @@ class HttpSession:
         *,
         allow_private_hosts: Collection[str] = (),
         user_agent: str | None = None,
+        authentication: Authentication | None = None,
         concurrency: int = 8,
         delay: float = 0.0,
         limits: Limits | None = None,
@@ -92,6 +93,7 @@ class HttpSession:
         )
         self._retries = Retries(self._policy, clock=self._clock, sleep=sleep, random=random)
         self._user_agent = user_agent or default_user_agent()
+        self._authentication = authentication
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
         self._client: aiohttp.ClientSession | None = None
 
@@ -229,6 +231,9 @@ class HttpSession:
             raise RuntimeError("the session is used outside of `async with`")
         if request.validators:
             headers = {**headers, **conditional_headers(request.validators, request.url, url)}
+        proof = self._authentication
+        if proof is not None and origin_of(url) in proof.origins:
+            headers = {**proof.headers, **headers}
         try:
             return await self._client.request(
                 "GET" if request.body is None else "POST",

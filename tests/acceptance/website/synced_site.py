@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from syncline.connectors.website.spec import SPEC
 from syncline.core.model import Json, Mode
+from syncline.core.ports import Authentication
 from syncline.store.database import Connection
 from syncline.sync.documents import document_page, document_view
 from syncline.sync.history import read_run
@@ -47,8 +48,9 @@ def impatient_transport(slept: list[float], **session: Any) -> OpenTransport:
         slept.append(seconds)
         await asyncio.sleep(0)
 
-    def make(options: Any) -> HttpSession:
+    def make(options: Any, authentication: Authentication | None = None) -> HttpSession:
         return HttpSession(
+            authentication=authentication,
             allow_private_hosts=options.allow_private_hosts,
             user_agent=options.user_agent,
             concurrency=options.concurrency,

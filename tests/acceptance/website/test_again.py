@@ -219,11 +219,12 @@ async def test_an_address_means_the_same_connection_however_it_is_written(
 ) -> None:
     """With and without the slash at its end, and in capitals; its options stay."""
     registry = Registry.from_environment({})
+    vault = synced.syncs.tools.vault
     made: list[ConnectionRow] = []
     workspace = f"{workspace_name}-typed"
     for text in (site.url, f"{site.url}/", site.url.replace("http", "HTTP")):
         wishes = Wishes(options={"exclude": ["/blog/"]} if not made else {})
-        row, new = await connect_source(synced.db, workspace, registry, text, wishes)
+        row, new = await connect_source(synced.db, workspace, registry, vault, text, wishes)
         assert new == (not made)
         made.append(row)
     assert len({row.id for row in made}) == 1

@@ -21,7 +21,8 @@ from syncline.core.errors import (
     Transient,
     Unauthorized,
 )
-from syncline.core.ports import HttpTransport
+from syncline.core.ports import Authentication, HttpTransport
+from syncline.core.urls import origin_of
 from syncline.testing import fake_server
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_site import FakePage, FakeSite
@@ -415,3 +416,25 @@ async def test_a_stream_fails_with_the_same_errors(site: FakeSite, http: HttpSes
     """As `get` does, on entering."""
     with pytest.raises(NotFound):
         await read(http, f"{site.url}/missing", [])
+
+
+async def test_credentials_go_to_their_own_origin_alone(clock: FakeClock, site: FakeSite) -> None:
+    """With every request, also behind a redirect; never to another site, however it is reached."""
+    async with FakeSite() as other:
+        other.put("/b", "Elsewhere.")
+        proof = Authentication(
+            frozenset({origin_of(site.url)}), {"Authorization": "Bearer lantern", "X-Key": "k"}
+        )
+        site.misbehave(fake_server.redirects("/a"), "/here")
+        site.misbehave(fake_server.redirects(f"{other.url}/b"), "/away")
+        other.misbehave(fake_server.redirects(f"{site.url}/a"), "/back")
+        async with session(clock, authentication=proof) as http:
+            await http.get(f"{site.url}/here")
+            await http.get(f"{site.url}/away")
+            await http.get(f"{other.url}/back")
+            async with http.stream(f"{site.url}/a") as pieces:
+                assert [piece async for piece in pieces]
+    assert {seen.headers.get("authorization") for seen in site.requests} == {"Bearer lantern"}
+    assert {seen.headers.get("x-key") for seen in site.requests} == {"k"}
+    assert [seen.path for seen in other.requests] == ["/b", "/back"]
+    assert not any({"authorization", "x-key"} & seen.headers.keys() for seen in other.requests)

@@ -47,8 +47,11 @@ _INDEX_PAGES = ("/index.", "/default.", "/home")
 class WebsiteConnector:
     """A site whose sitemaps list its pages."""
 
-    def __init__(self, options: WebsiteOptions, context: Context) -> None:
+    def __init__(
+        self, options: WebsiteOptions, context: Context, *, authenticated: bool = False
+    ) -> None:
         self._options = options
+        self._authenticated = authenticated
         self._context = context
         self._agent = product_token(options.user_agent or _AGENT)
         self._include = [url_glob(pattern) for pattern in options.include]
@@ -98,6 +101,8 @@ class WebsiteConnector:
         except NotFound as error:
             return Gone(url, error.message)
         except Unauthorized as error:
+            if self._authenticated:
+                raise
             # We have no credentials that could be wrong: this page alone is not for us.
             raise Forbidden(error.message, hint="Exclude addresses like this one.") from error
         if response.not_modified:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
-from syncline.core.ports import Connector, ConnectorSpec, Context, NoSecrets, Options
-from syncline.core.urls import normalise_url, origin_of, shown_url
+from syncline.core.ports import (
+    Authentication,
+    Connector,
+    ConnectorSpec,
+    Context,
+    Options,
+    Secrets,
+)
+from syncline.core.urls import Origin, normalise_url, origin_of, shown_url
 from syncline.transport.guard import is_private_host
 
-__all__ = ["SPEC", "WebsiteOptions", "url_glob"]
+__all__ = ["SPEC", "WebsiteOptions", "WebsiteSecrets", "url_glob"]
 
 _SITEMAP = re.compile(r"\.(xml|txt|rss|atom)(\.gz)?$", re.IGNORECASE)
 
@@ -64,6 +72,62 @@ class WebsiteOptions(Options):
         return text
 
 
+_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]+)")
+
+
+class WebsiteSecrets(Secrets):
+    """For a site that asks who we are. They go to the site's own address alone."""
+
+    username: SecretStr | None = Field(None, description="User name for HTTP Basic")
+    password: SecretStr | None = Field(None, description="Password for HTTP Basic")
+    token: SecretStr | None = Field(None, description="Token for Authorization: Bearer")
+    header: SecretStr | None = Field(
+        None, description="A header of the site's own, such as X-Api-Key: …, or Cookie: …"
+    )
+
+    @field_validator("token", "header")
+    @classmethod
+    def _one_line(cls, value: SecretStr | None) -> SecretStr | None:
+        text = "" if value is None else value.get_secret_value()
+        if not (text.isascii() and (text.isprintable() or not text)):
+            raise ValueError("must be one line of plain ASCII text")
+        return value
+
+    @field_validator("header")
+    @classmethod
+    def _a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and _HEADER.fullmatch(value.get_secret_value()) is None:
+            raise ValueError("must have the form Name: value")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        if self.username is not None and self.token is not None:
+            raise ValueError("give either username and password, or a token")
+        return self
+
+
+def _authenticate(options: WebsiteOptions, secrets: WebsiteSecrets) -> Authentication | None:
+    headers = {}
+    if secrets.username is not None and secrets.password is not None:
+        pair = f"{secrets.username.get_secret_value()}:{secrets.password.get_secret_value()}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    if secrets.token is not None:
+        headers["Authorization"] = f"Bearer {secrets.token.get_secret_value()}"
+    if secrets.header is not None:
+        name, _, value = secrets.header.get_secret_value().partition(":")
+        headers[name] = value.strip()
+    if not headers:
+        return None
+    site = origin_of(options.url)
+    origins = {site}
+    if site.scheme == "http" and site.port == 80:
+        origins.add(Origin("https", site.host, 443))
+    return Authentication(frozenset(origins), headers)
+
+
 def url_glob(pattern: str) -> re.Pattern[str]:
     """The addresses a pattern means; a whole one, or from its first `/` a path and query.
 
@@ -84,11 +148,12 @@ def url_glob(pattern: str) -> re.Pattern[str]:
 
 @asynccontextmanager
 async def _open(
-    options: WebsiteOptions, secrets: NoSecrets, context: Context
+    options: WebsiteOptions, secrets: WebsiteSecrets, context: Context
 ) -> AsyncIterator[Connector]:
     from syncline.connectors.website.connector import WebsiteConnector
 
-    yield WebsiteConnector(options, context)
+    known = _authenticate(options, secrets) is not None
+    yield WebsiteConnector(options, context, authenticated=known)
 
 
 def _from_source(text: str) -> dict[str, Any] | None:
@@ -104,7 +169,8 @@ def _from_source(text: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise UsageError(
             f"{shown_url(text)} is not an address that can be read: {error}",
-            hint="Give it as https://host/path, without a user name or password.",
+            hint="Give it as https://host/path, without a user name or password: those are secrets "
+            "(--secret username --secret password).",
         ) from error
     origin = origin_of(url)
     path = urlsplit(url).path
@@ -134,6 +200,8 @@ SPEC = ConnectorSpec(
         canonical_links=True,
     ),
     open=_open,
+    secrets=WebsiteSecrets,
+    authenticate=_authenticate,
     from_source=_from_source,
     default_name=_default_name,
 )

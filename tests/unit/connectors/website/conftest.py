@@ -11,7 +11,7 @@ import pytest
 
 from syncline.connectors.website.spec import SPEC, WebsiteOptions
 from syncline.core.model import Entry, Failed
-from syncline.core.ports import Connector, Context, NoSecrets
+from syncline.core.ports import Connector, Context
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_site import FakeSite
 from syncline.transport.http import HttpSession
@@ -72,7 +72,7 @@ async def opened(site: FakeSite) -> AsyncIterator[Opener]:
             warnings: list[str] = []
             progress: list[str] = []
             context = Context(http, clock, progress.append, warnings.append)
-            connector = await stack.enter_async_context(SPEC.open(options, NoSecrets(), context))
+            connector = await stack.enter_async_context(SPEC.open(options, SPEC.secrets(), context))
             return Opened(connector, clock, warnings, progress)
 
         yield open_it

@@ -1,0 +1,73 @@
+"""The vault: seals what must stay secret, and opens it again.
+
+A sealed value is a Fernet token (AES-128-CBC with HMAC-SHA256; https://github.com/fernet/spec)
+over JSON that names its owner, so that one row's token is refused in another's place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncline.core.errors import ConfigurationError
+from syncline.security.keys import Key, KeyRing
+
+__all__ = ["Sealed", "Vault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is stored: nobody reads it without the key of this id."""
+
+    token: bytes
+    key_id: str
+
+
+class Vault:
+    """Seals with the newest key of the ring, and opens with any."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self.ring = ring
+
+    def seal(self, owner: str, values: Mapping[str, str], *, with_key: Key | None = None) -> Sealed:
+        """The values, sealed for this owner. Raises `ConfigurationError` where there is no key."""
+        from cryptography.fernet import Fernet
+
+        key = with_key
+        if key is None:
+            keys = self.ring.held()
+            if not keys:
+                raise ConfigurationError(
+                    "There is no key to seal secrets with.", hint="`syncline keys new` makes one."
+                )
+            key = keys[0]
+        plain = json.dumps({"owner": owner, "values": dict(values)}).encode()
+        return Sealed(Fernet(key.text).encrypt(plain), key.id)
+
+    def unseal(self, owner: str, sealed: Sealed) -> dict[str, str]:
+        """What was sealed for this owner.
+
+        Raises `ConfigurationError` if its key is not here, or if it was tampered with.
+        """
+        from cryptography.fernet import Fernet, InvalidToken
+
+        key = next((key for key in self.ring.held() if key.id == sealed.key_id), None)
+        if key is None:
+            raise ConfigurationError(
+                f"The secrets were sealed with the key {sealed.key_id}, which is not in "
+                f"{self.ring.place}.",
+                hint="Put that key back (its file belongs to every backup, and on every machine), "
+                "or give the secrets anew with `syncline connections edit NAME --secret …`.",
+            )
+        try:
+            found = json.loads(Fernet(key.text).decrypt(sealed.token))
+        except InvalidToken:
+            found = {}
+        if found.get("owner") != owner:
+            raise ConfigurationError(
+                "The stored secrets have been changed from outside, and are not used.",
+                hint="Give them anew with `syncline connections edit NAME --secret …`.",
+            )
+        values: dict[str, str] = found["values"]
+        return values
