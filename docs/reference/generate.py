@@ -193,9 +193,9 @@ def _filters() -> Iterator[str]:
     for name, field in Filter.model_fields.items():
         option = _FILTER_OPTIONS.get(name, f"--{name.replace('_', '-')}")
         yield f"| `{name}` | `{option}` | {_cell(field.description or '')} |\n"
-    yield "\n`updated_since` and `updated_before` are the reading window: they bound what is read, "
-    yield "and remove nothing. The others decide what belongs: a document that no longer does is "
-    yield "removed, with its reason.\n"
+    yield "\n`updated_since`, `updated_before` and `updated_within` are the reading window: they "
+    yield "bound what is read, and remove nothing. The others decide what belongs: a document that "
+    yield "no longer does is removed, with its reason.\n"
 
 
 _FILTER_OPTIONS = {

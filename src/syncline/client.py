@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import Mode, WorkspaceId
+from syncline.parts.config import Config
 from syncline.parts.connections import Connections
 from syncline.parts.documents import Deletions, Documents, Duplicates
 from syncline.parts.jobs import Jobs
@@ -90,6 +91,7 @@ class Syncline:
         self.deletions = Deletions(self)
         self.duplicates = Duplicates(self)
         self.jobs = Jobs(self)
+        self.config = Config(self)
         self.keys = Keys(self)
 
     # --- opening and closing ---------------------------------------------------------------------

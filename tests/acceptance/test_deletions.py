@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -162,6 +162,25 @@ async def test_a_reading_window_never_removes(listing: Syncs, world: World) -> N
     report = await listing.run()
     assert set(await documents(listing)) == {"old", "new", "older"}
     assert "edited" in (await documents(listing))["old"]
+
+
+async def test_a_window_that_moves_with_the_clock_reads_what_is_recent(
+    listing: Syncs, world: World
+) -> None:
+    """It ends when the run begins; what has slipped out of it stays as it was."""
+    now = datetime.now(UTC)
+    fresh, stale = ({"updated_at": (now - timedelta(hours=h)).isoformat()} for h in (1, 40))
+    await configure(listing, filter={"updated_within": "32h"})
+    world.put("fresh", "# Fresh\n\nfresh text", metadata=fresh)
+    world.put("stale", "# Stale\n\nstale text", metadata=stale)
+    report = await listing.run()
+    assert set(await documents(listing)) == {"fresh"}
+    assert "the last 32 h" in (await items(listing, report.run, "filtered"))["stale"]
+    aged = {"updated_at": (now - timedelta(hours=33)).isoformat()}
+    world.put("fresh", "# Fresh\n\nedited, but long ago by now", metadata=aged)
+    report = await listing.run()
+    assert (report.counts["filtered"], report.counts["gone"]) == (2, 0)
+    assert "edited" not in (await documents(listing))["fresh"]
 
 
 async def test_a_moved_entry_keeps_its_document(listing: Syncs, world: World) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from syncline.store.connections import change_connection
+from syncline.store.connections import replace_connection
 from tests.support.syncs import Syncs
 
 __all__ = ["configure", "documents", "items", "manifest", "query"]
@@ -55,4 +56,4 @@ async def items(syncs: Syncs, run: int | None, kind: str) -> dict[str, str]:
 async def configure(syncs: Syncs, **changes: Any) -> None:
     """Edit the connection between two runs."""
     async with syncs.tools.database.connection() as db:
-        syncs.row = await change_connection(db, syncs.row.workspace_id, syncs.row.id, **changes)
+        syncs.row = await replace_connection(db, replace(syncs.row, **changes))

@@ -24,6 +24,7 @@ COMMANDS = {
     "documents": "List documents, show one, tell why one is there or not, bring one back.",
     "deletions": "List what the guard holds, and approve or reject it.",
     "duplicates": "List documents that are much alike, and say whether they are the same.",
+    "apply": "Make workspaces and connections what a file says.",
     "connections": "List, show, add, change, check or remove connections, say when they run.",
     "jobs": "List what waits, runs or has failed; cancel a job, or try it again.",
     "up": "Keep everything in step: the bundled database, a scheduler and a worker.",

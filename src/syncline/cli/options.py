@@ -39,6 +39,7 @@ __all__ = [
     "Tag",
     "UpdatedBefore",
     "UpdatedSince",
+    "UpdatedWithin",
     "Workspace",
     "filter_of",
     "options_of",
@@ -193,6 +194,14 @@ UpdatedBefore = Annotated[
         metavar="DATE", help="Read only what was updated before.", rich_help_panel=_FILTERS
     ),
 ]
+UpdatedWithin = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AGE",
+        help="Read only what was updated so lately, at each sync anew: 32h, 7d.",
+        rich_help_panel=_FILTERS,
+    ),
+]
 ClearFilter = Annotated[
     bool,
     typer.Option(
@@ -235,6 +244,7 @@ def filter_of(
     updated_since: str | None,
     updated_before: str | None,
     properties: Sequence[str] | None,
+    updated_within: str | None = None,
     **words: Sequence[str] | None,
 ) -> dict[str, Any]:
     """The fields of a filter that were given. Raises `ConfigurationError`, `UsageError`."""
@@ -243,6 +253,8 @@ def filter_of(
         wanted["properties"] = {
             name: _plain(value) for name, value in pairs(properties, "--property").items()
         }
+    if updated_within is not None:
+        wanted["updated_within"] = updated_within
     for name, text in (("updated_since", updated_since), ("updated_before", updated_before)):
         if text is not None:
             wanted[name] = parse_date(text, f"--{name.replace('_', '-')}").isoformat()

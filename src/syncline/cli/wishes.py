@@ -31,6 +31,7 @@ from syncline.cli.options import (
     Tag,
     UpdatedBefore,
     UpdatedSince,
+    UpdatedWithin,
     wishes_of,
 )
 
@@ -46,6 +47,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "properties": (Property, None),
     "updated_since": (UpdatedSince, None),
     "updated_before": (UpdatedBefore, None),
+    "updated_within": (UpdatedWithin, None),
     "clear_filter": (ClearFilter, False),
     "option": (ConnectorOption, None),
     "secret": (SecretGiven, None),

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_serializer,
+    field_validator,
+)
 
 from syncline.core.errors import ConfigurationError
 from syncline.core.model import Json, Metadata
 
-__all__ = ["Filter", "Rejection", "decide", "parse_filter_date"]
+__all__ = ["Filter", "Rejection", "decide", "parse_age", "parse_filter_date"]
+
+
+_LONGEST = timedelta(days=36_525)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,9 @@ class Filter(BaseModel):
     updated_before: datetime | None = Field(
         default=None, description="Read only what was updated before this time"
     )
+    updated_within: timedelta | None = Field(
+        default=None, description="Read only what was updated so lately, such as 32h, when read"
+    )
     contains: tuple[str, ...] = Field(
         default=(), description="Only documents with all of these words in title or text"
     )
@@ -53,6 +66,29 @@ class Filter(BaseModel):
     properties: dict[str, Json] = Field(
         default_factory=dict, description="Only documents whose properties have all these values"
     )
+
+    _now: datetime | None = PrivateAttr(default=None)
+
+    @field_validator("updated_within", mode="before")
+    @classmethod
+    def _age(cls, value: object) -> object:
+        return parse_age(value) if isinstance(value, str) else value
+
+    @field_validator("updated_within")
+    @classmethod
+    def _some_time(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value <= timedelta():
+            raise ValueError("must be longer than no time at all")
+        if value is not None and value > _LONGEST:
+            raise ValueError("must be at most a hundred years")
+        return value
+
+    @field_serializer("updated_within")
+    def _as_age(self, value: timedelta | None) -> str | None:
+        if value is None:
+            return None
+        seconds = round(value.total_seconds())
+        return f"{seconds}s" if seconds % 3600 else f"{seconds // 3600}h"
 
     @field_validator("updated_since", "updated_before")
     @classmethod
@@ -83,8 +119,12 @@ class Filter(BaseModel):
     @property
     def window_key(self) -> str:
         """Canonical JSON of the reading window."""
+        moving = (
+            {} if self.updated_within is None else {"within": self.updated_within.total_seconds()}
+        )
         return _canonical(
             {
+                **moving,
                 "before": self.updated_before and self.updated_before.isoformat(),
                 "since": self.updated_since and self.updated_since.isoformat(),
             }
@@ -96,6 +136,7 @@ class Filter(BaseModel):
         return not (
             self.updated_since
             or self.updated_before
+            or self.updated_within
             or self.contains
             or self.not_contains
             or self.categories
@@ -103,6 +144,25 @@ class Filter(BaseModel):
             or self.authors
             or self.properties
         )
+
+    def at(self, now: datetime) -> Filter:
+        """The same filter, in which `updated_within` ends at this time."""
+        placed = self.model_copy()
+        placed._now = now  # noqa: SLF001 - our own
+        return placed
+
+    @property
+    def age(self) -> str:
+        """`updated_within` in words."""
+        hours = (self.updated_within or timedelta()).total_seconds() / 3600
+        return f"{hours:g} h" if hours < 72 else f"{hours / 24:g} days"
+
+    @property
+    def window_start(self) -> datetime | None:
+        """Where `updated_within` begins; None where it is not set, or not placed by `at`."""
+        if self.updated_within is None or self._now is None:
+            return None
+        return _utc(self._now) - self.updated_within
 
 
 def decide(filter: Filter, metadata: Metadata, text: str | None = None) -> Rejection | None:  # noqa: A002  (the field's word)
@@ -191,6 +251,9 @@ def _outside_window(window: Filter, metadata: Metadata) -> str | None:
             f"updated {_shown(updated)}, before the reading window "
             f"(since {_shown(window.updated_since)})"
         )
+    start = window.window_start
+    if start is not None and updated < start:
+        return f"updated {_shown(updated)}, before the reading window (the last {window.age})"
     if window.updated_before is not None and updated >= window.updated_before:
         return (
             f"updated {_shown(updated)}, after the reading window "
@@ -199,8 +262,19 @@ def _outside_window(window: Filter, metadata: Metadata) -> str | None:
     return None
 
 
-_RELATIVE = re.compile(r"(\d{1,6})\s*([wdhm])", re.IGNORECASE)
-_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes"}
+_RELATIVE = re.compile(r"(\d{1,9})\s*([wdhms])", re.IGNORECASE)
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+def parse_age(text: str) -> timedelta:
+    """`32h`, `7d`, `2w`. Raises `ValueError`."""
+    found = _RELATIVE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f'"{text}" is not an age; write 32h, 7d or 2w')
+    try:
+        return timedelta(**{_UNITS[found[2].lower()]: int(found[1])})
+    except OverflowError as error:
+        raise ValueError(f'"{text}" is longer than time') from error
 
 
 def parse_filter_date(text: str, now: datetime) -> datetime:
@@ -210,8 +284,8 @@ def parse_filter_date(text: str, now: datetime) -> datetime:
     """
     written = text.strip()
     try:
-        if age := _RELATIVE.fullmatch(written):
-            return _utc(now) - timedelta(**{_UNITS[age[2].lower()]: int(age[1])})
+        if _RELATIVE.fullmatch(written):
+            return _utc(now) - parse_age(written)
         return _utc(datetime.fromisoformat(written))
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(

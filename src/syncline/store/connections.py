@@ -17,11 +17,11 @@ from syncline.store.database import Connection
 __all__ = [
     "ConnectionRow",
     "add_connection",
-    "change_connection",
     "find_connection",
     "list_connections",
     "remove_connection",
     "rename_connection",
+    "replace_connection",
     "row_by_id",
 ]
 
@@ -76,46 +76,30 @@ async def add_connection(
         return row
 
 
-async def change_connection(
-    db: Connection,
-    workspace: WorkspaceId,
-    connection: ConnectionId,
-    *,
-    options: Mapping[str, Json] | None = None,
-    options_version: int | None = None,
-    filter: Mapping[str, Json] | None = None,  # noqa: A002 - the field's own word
-    keep_deleted: bool | None = None,
-    guard_fraction: float | None = None,
-    guard_minimum: int | None = None,
-    recheck_seconds: int | None = None,
-) -> ConnectionRow:
-    """Change what is given, leave the rest."""
+async def replace_connection(db: Connection, row: ConnectionRow) -> ConnectionRow:
+    """Store everything of the row but its kind and name. Raises `NotHere`."""
     async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
         await cursor.execute(
-            "UPDATE connections SET options = coalesce(%(options)s, options),"
-            " options_version = coalesce(%(options_version)s, options_version),"
-            " filter = coalesce(%(filter)s, filter),"
-            " keep_deleted = coalesce(%(keep_deleted)s, keep_deleted),"
-            " guard_fraction = coalesce(%(guard_fraction)s, guard_fraction),"
-            " guard_minimum = coalesce(%(guard_minimum)s, guard_minimum),"
-            " recheck_seconds = coalesce(%(recheck_seconds)s, recheck_seconds)"
-            f" WHERE workspace_id = %(workspace)s AND id = %(id)s RETURNING {_COLUMNS}",
-            {
-                "workspace": workspace,
-                "id": connection,
-                "options": None if options is None else Jsonb(dict(options)),
-                "options_version": options_version,
-                "filter": None if filter is None else Jsonb(dict(filter)),
-                "keep_deleted": keep_deleted,
-                "guard_fraction": guard_fraction,
-                "guard_minimum": guard_minimum,
-                "recheck_seconds": recheck_seconds,
-            },
+            "UPDATE connections SET source = %s, options = %s, options_version = %s, filter = %s,"
+            " keep_deleted = %s, guard_fraction = %s, guard_minimum = %s, recheck_seconds = %s"
+            f" WHERE workspace_id = %s AND id = %s RETURNING {_COLUMNS}",
+            (
+                row.source,
+                Jsonb(dict(row.options)),
+                row.options_version,
+                Jsonb(dict(row.filter)),
+                row.keep_deleted,
+                row.guard_fraction,
+                row.guard_minimum,
+                row.recheck_seconds,
+                row.workspace_id,
+                row.id,
+            ),
         )
-        row = await cursor.fetchone()
-    if row is None:
-        raise NotHere(f"There is no connection {connection} any more.")
-    return row
+        stored = await cursor.fetchone()
+    if stored is None:
+        raise NotHere(f"There is no connection {row.name} any more.")
+    return stored
 
 
 async def rename_connection(

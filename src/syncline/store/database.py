@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -17,7 +18,7 @@ from syncline.store.embedded import EmbeddedServer
 from syncline.store.migrations import HEAD, REVISIONS
 from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
 
-__all__ = ["Connection", "Database", "connect"]
+__all__ = ["Connection", "Database", "connect", "moment"]
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -38,6 +39,15 @@ async def connect(parameters: dict[str, str], *, application: str) -> Connection
         )
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
+
+
+async def moment(db: Connection) -> datetime:
+    """The database's clock, which decides leases, schedules and windows."""
+    found = await db.execute("SELECT moment()")
+    row = await found.fetchone()
+    assert row is not None
+    now: datetime = row[0]
+    return now
 
 
 class Database:

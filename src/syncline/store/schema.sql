@@ -38,12 +38,12 @@ CREATE TABLE connections (
     attention        jsonb,
     next_due         timestamptz,
     last_slot        timestamptz,
-    applied          boolean NOT NULL DEFAULT false,
-    window_seconds   integer CHECK (window_seconds > 0),
+    applied          text,
     PRIMARY KEY (workspace_id, id),
     UNIQUE (workspace_id, name)
 );
 CREATE INDEX connections_source ON connections (workspace_id, source);
+CREATE INDEX connections_applied ON connections (applied) WHERE applied IS NOT NULL;
 CREATE INDEX connections_due ON connections (next_due) WHERE next_due IS NOT NULL;
 CREATE INDEX connections_unplanned ON connections (workspace_id, id)
     WHERE next_due IS NULL AND NOT paused AND attention IS NULL

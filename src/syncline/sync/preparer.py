@@ -82,6 +82,8 @@ class Preparer:
         self._db = connection
         self._resources = resources
         self._filter = Filter.model_validate(dict(context.filter))
+        if context.now is not None:
+            self._filter = self._filter.at(context.now)
         self._chunking = Chunking()
         self._fingerprint = pipeline_fingerprint(self._filter, self._chunking, self._embedder_name)
         self._window = window_fingerprint(self._fingerprint, self._filter)

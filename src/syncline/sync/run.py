@@ -34,7 +34,7 @@ from syncline.security.vault import Vault
 from syncline.store.batches import write_items
 from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
-from syncline.store.database import Connection, Database
+from syncline.store.database import Connection, Database, moment
 from syncline.store.explain import explain
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
@@ -124,6 +124,10 @@ async def execute(
     """The pass itself."""
     row = request.connection
     wanted = Filter.model_validate(dict(row.filter))
+    now = None
+    if wanted.updated_within is not None:
+        now = await moment(db)
+        wanted = wanted.at(now)
     fingerprint = pipeline_fingerprint(wanted, Chunking(), tools.embedder[0])
     rules = Rules(
         capabilities=tools.opener.spec(row.kind).capabilities,
@@ -140,6 +144,7 @@ async def execute(
         options=row.options,
         options_version=row.options_version,
         filter=row.filter,
+        now=now,
         plan=request.mode is Mode.PLAN,
     )
     progress = Progress()

@@ -20,15 +20,22 @@ from syncline.security.vault import Vault
 from syncline.store.connections import (
     ConnectionRow,
     add_connection,
-    change_connection,
     list_connections,
     rename_connection,
+    replace_connection,
 )
 from syncline.store.database import Connection
 from syncline.store.workspaces import make_workspace
 from syncline.sync.secrets import keep_secrets, merged_secrets, open_or_forget
 
-__all__ = ["Wishes", "connect_source", "edit_connection", "find_named", "plan_source"]
+__all__ = [
+    "Wishes",
+    "canonical_source",
+    "connect_source",
+    "edit_connection",
+    "find_named",
+    "plan_source",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +110,7 @@ async def _change(
 ) -> ConnectionRow:
     changed = _changed(registry, row, wishes)
     if changed != row:
-        row = await change_connection(
-            db,
-            row.workspace_id,
-            row.id,
-            options=changed.options,
-            options_version=changed.options_version,
-            filter=changed.filter,
-            keep_deleted=changed.keep_deleted,
-            guard_fraction=changed.guard_fraction,
-            guard_minimum=changed.guard_minimum,
-            recheck_seconds=changed.recheck_seconds,
-        )
+        row = await replace_connection(db, changed)
     spec = registry.get(row.kind)
     if wishes.secrets or (made and spec.secrets is not NoSecrets):
         known = {} if made else await open_or_forget(db, vault, row.workspace_id, row.id)
@@ -175,7 +171,7 @@ async def _find(
         spec, given = registry.for_source(text)
     except UsageError as error:
         raise _with_names(error, rows) from error
-    source = _canonical(text, given)
+    source = canonical_source(text, given)
     same = [row for row in rows if row.source == source and row.kind == spec.kind]
     if name is None:
         if same:
@@ -222,7 +218,7 @@ def _with_names(error: UsageError, rows: list[ConnectionRow]) -> UsageError:
     return type(error)(error.message, hint=f"{error.hint or ''} Connections: {names}.".strip())
 
 
-def _canonical(text: str, given: Mapping[str, Any]) -> str:
+def canonical_source(text: str, given: Mapping[str, Any]) -> str:
     """One spelling of a source, by which it is recognised the next time."""
     try:
         return normalise_url(text)
@@ -306,7 +302,7 @@ async def find_named(db: Connection, workspace: WorkspaceId, name: str) -> Conne
     rows = await list_connections(db, workspace)
     for matches in (
         [row for row in rows if row.name == name],
-        [row for row in rows if row.source == _canonical(name, {"path": _absolute(name)})],
+        [row for row in rows if row.source == canonical_source(name, {"path": _absolute(name)})],
         [row for row in rows if str(row.id) == name],
     ):
         if len(matches) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from syncline.core.errors import SourceError
 from syncline.core.model import Content, ContentHash, Entry, Json
@@ -24,6 +25,8 @@ class RunContext:
     options: Mapping[str, Json]
     options_version: int
     filter: Mapping[str, Json]
+    now: datetime | None = None
+    """Where a window that moves with the clock ends; None where the filter has none."""
     plan: bool = False
     """Decide everything, write nothing."""
 

@@ -150,3 +150,25 @@ def test_what_is_no_date_is_refused_with_examples(written: str) -> None:
         parse_filter_date(written, NOW)
     assert caught.value.hint is not None
     assert "7d" in caught.value.hint
+
+
+def test_a_window_may_move_with_the_clock() -> None:
+    """Its reason and its key stay the same while it moves, so that nothing is noted anew."""
+    wanted = Filter.model_validate({"updated_within": "32h"})
+    old = Metadata(updated_at=datetime(2025, 3, 1, tzinfo=UTC))
+    later = [datetime(2025, 3, day, tzinfo=UTC) for day in (2, 3, 4)]
+    assert decide(wanted.at(later[0]), old) is None
+    reasons = {decide(wanted.at(now), old) for now in later[1:]}
+    (reason,) = reasons
+    assert reason is not None
+    assert (reason.kind, "the last 32 h" in reason.reason) == ("window", True)
+    assert {wanted.at(now).window_key for now in later} == {wanted.window_key}
+    assert wanted.window_key != Filter.model_validate({"updated_within": "33h"}).window_key
+    assert wanted.membership_key == Filter().membership_key
+    assert Filter.model_validate(wanted.model_dump(mode="json")) == wanted
+
+
+@pytest.mark.parametrize("written", ["soon", "0h", "-1h", "32", "99999999w"])
+def test_what_is_no_age_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError):
+        Filter.model_validate({"updated_within": written})

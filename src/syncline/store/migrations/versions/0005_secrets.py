@@ -1,4 +1,4 @@
-"""Secrets, connections that come from a file, and a window that moves with the clock."""
+"""Secrets, and connections that a file describes."""
 
 from __future__ import annotations
 

@@ -11,8 +11,6 @@ CREATE TABLE secrets (
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON secrets TO syncline_app;
 
--- `applied`: a file says what it is, and `apply --prune` may remove it.
--- `window_seconds`: a run reads only what changed so lately.
-ALTER TABLE connections
-    ADD applied boolean NOT NULL DEFAULT false,
-    ADD window_seconds integer CHECK (window_seconds > 0);
+-- The file that says what the connection is; `apply --prune` may remove it.
+ALTER TABLE connections ADD applied text;
+CREATE INDEX connections_applied ON connections (applied) WHERE applied IS NOT NULL;
