@@ -22,10 +22,12 @@ from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import Mode, WorkspaceId
 from syncline.parts.config import Config
 from syncline.parts.connections import Connections
+from syncline.parts.dead_letters import DeadLetters
 from syncline.parts.documents import Deletions, Documents, Duplicates
 from syncline.parts.jobs import Jobs
 from syncline.parts.keys import Keys
 from syncline.parts.wished import Wished, asked
+from syncline.parts.workspaces import Workspaces
 from syncline.settings import Settings
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
@@ -34,6 +36,7 @@ from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 if TYPE_CHECKING:
     from syncline.core.ports import Embedder
     from syncline.sync.history import RunReport, RunSummary
+    from syncline.sync.hours import Hour
     from syncline.sync.report import Progress, Report
     from syncline.sync.run import Tools
     from syncline.sync.search import SearchPage
@@ -91,6 +94,8 @@ class Syncline:
         self.deletions = Deletions(self)
         self.duplicates = Duplicates(self)
         self.jobs = Jobs(self)
+        self.workspaces = Workspaces(self)
+        self.dead_letters = DeadLetters(self)
         self.config = Config(self)
         self.keys = Keys(self)
 
@@ -236,6 +241,14 @@ class Syncline:
 
         async with self.session() as (db, workspace):
             return await read_status(db, workspace, self.workspace)
+
+    async def hours(self) -> list[Hour]:
+        """How the active workspaces spread over the hours of the day, in UTC."""
+        from syncline.service import default_schedule
+        from syncline.sync.hours import read_hours
+
+        async with self._database.connection() as db:
+            return await read_hours(db, default_schedule(self.settings))
 
     async def runs(self, *, connection: str | None = None, limit: int = 20) -> list[RunSummary]:
         """The newest runs first, of all connections or of one."""

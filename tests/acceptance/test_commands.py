@@ -275,6 +275,7 @@ def test_completion_knows_commands_and_options(handbook: tuple[Commands, Path]) 
     assert _complete(commands, "syncline sync --updated", **nowhere) == [
         "--updated-since",
         "--updated-before",
+        "--updated-within",
     ]
     assert "restore" in _complete(commands, "syncline documents ", **nowhere)
     assert _complete(commands, "syncline sync ", **nowhere) == []

@@ -11,7 +11,7 @@ import typer
 
 from syncline.cli.options import AsJson, DataDir
 from syncline.cli.running import Interruption, run
-from syncline.cli.screen import bold, is_terminal, note, print_json, say, shown
+from syncline.cli.screen import bold, counted, is_terminal, note, print_json, say, shown
 from syncline.core.errors import UsageError
 from syncline.store.workspaces import DEFAULT_WORKSPACE
 
@@ -73,7 +73,7 @@ def _ask(plan: ApplyPlan) -> None:
         )
     count = len(plan.todo)
     documents = sum(step.documents for step in plan.todo)
-    lost = f", and remove {documents} documents" if documents else ""
+    lost = f", and remove {counted(documents, 'document')}" if documents else ""
     typer.confirm(
         f"Make {'this change' if count == 1 else f'these {count} changes'}{lost}?",
         abort=True,
@@ -88,7 +88,7 @@ def _print(plan: ApplyPlan) -> None:
             say(f"    {_in_words(change)}")
     kept = len(plan.steps) - len(plan.todo)
     if not plan.todo:
-        say(f"Nothing to do: {kept} connections are as {plan.declaration.path.name} says.")
+        say(f"Nothing to do: {counted(kept, 'connection')}, as {plan.declaration.path.name} says.")
     elif kept:
         say(f"= {kept} as they are")
     if plan.left:
@@ -103,7 +103,7 @@ def _name(step: Step) -> str:
 
 
 def _note(step: Step) -> str:
-    return f", with {step.documents} documents" if step.action == "remove" else ""
+    return f", with {counted(step.documents, 'document')}" if step.action == "remove" else ""
 
 
 def _in_words(change: Change) -> str:

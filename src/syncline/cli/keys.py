@@ -9,7 +9,7 @@ import typer
 from syncline.cli.lazy import ListByDefault
 from syncline.cli.options import AsJson, DataDir
 from syncline.cli.running import Interruption, run
-from syncline.cli.screen import print_json, say, table
+from syncline.cli.screen import counted, print_json, say, table
 from syncline.store.workspaces import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def rotate(
         )
         return 0
     say(
-        f"The secrets of {done.connections} connections are sealed with "
+        f"The secrets of {counted(done.connections, 'connection')} are sealed with "
         f"{'the new key' if done.made else 'the key'} {done.key_id}."
     )
     if done.made:

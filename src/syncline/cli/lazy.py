@@ -27,6 +27,9 @@ COMMANDS = {
     "apply": "Make workspaces and connections what a file says.",
     "connections": "List, show, add, change, check or remove connections, say when they run.",
     "jobs": "List what waits, runs or has failed; cancel a job, or try it again.",
+    "dead-letters": "List what failed for good, with its cause; try it again, or discard it.",
+    "hours": "Show how the workspaces spread over the hours of the day.",
+    "workspaces": "List the workspaces; make one, let one rest, or run again.",
     "up": "Keep everything in step: the bundled database, a scheduler and a worker.",
     "worker": "Run jobs; as many workers as there are machines for.",
     "scheduler": "Make jobs of what is due; as many as one likes.",
@@ -35,7 +38,7 @@ COMMANDS = {
     "doctor": "Check this installation.",
     "version": "Show the version.",
 }
-"""Every command with its line in `syncline --help`; its module has the same name."""
+"""Every command with its line in `syncline --help`; its module has the same name (`_` for `-`)."""
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -48,7 +51,9 @@ class _Commands(MutableMapping[str, Any]):
         if name not in COMMANDS:
             raise KeyError(name)
         if name not in self._made:
-            command = typer.main.get_command(import_module(f"syncline.cli.{name}").app)
+            command = typer.main.get_command(
+                import_module(f"syncline.cli.{name.replace('-', '_')}").app
+            )
             command.name = name
             self._made[name] = command
         return self._made[name]

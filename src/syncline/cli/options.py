@@ -31,6 +31,7 @@ __all__ = [
     "Name",
     "NotContains",
     "OneConnection",
+    "OptionalSource",
     "Property",
     "Quiet",
     "Recheck",
@@ -74,6 +75,14 @@ Quiet = Annotated[
 ]
 Source = Annotated[
     str,
+    typer.Argument(
+        help="A folder's or file's path, a website's or sitemap's URL, or a connection's name.",
+        metavar="SOURCE",
+        autocompletion=connection_names,
+    ),
+]
+OptionalSource = Annotated[
+    str | None,
     typer.Argument(
         help="A folder's or file's path, a website's or sitemap's URL, or a connection's name.",
         metavar="SOURCE",

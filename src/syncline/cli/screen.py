@@ -15,6 +15,7 @@ __all__ = [
     "age",
     "bold",
     "complain",
+    "counted",
     "dim",
     "is_terminal",
     "local_time",
@@ -136,6 +137,11 @@ def span(seconds: float) -> str:
         if seconds < length * enough:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds / 86400:.0f} days"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 entry`, `3 entries`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def size(count: int) -> str:

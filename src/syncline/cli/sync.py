@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncline.cli.options import AsJson, DataDir, Quiet, Source, Workspace
+from syncline.cli.options import AsJson, DataDir, OptionalSource, Quiet, Workspace
 from syncline.cli.running import Interrupted, Interruption, run
 from syncline.cli.wishes import takes_wishes
+from syncline.core.errors import UsageError
 from syncline.parts.wished import Wished
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ _EXIT_CODES = (
 @app.command(epilog=_EXIT_CODES)
 @takes_wishes
 def sync(
-    source: Source,
+    context: typer.Context,
     wishes: Wished,
+    source: OptionalSource = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Every connection, of all workspaces, or of the one that -w names; as jobs, "
+            "which a running service does, or else this command.",
+        ),
+    ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Trust no version: read every entry again.")
     ] = False,
@@ -40,7 +50,11 @@ def sync(
         bool, typer.Option("--dry-run", help="Only show what would be done, as `plan` does.")
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another run of this connection to end.")
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait for another run of this connection to end; with --all, for all syncs.",
+        ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="End another run of this connection, and start.")
@@ -53,6 +67,25 @@ def sync(
     """Bring the knowledge base in step with a folder or a website. The source becomes a
     connection the first time, and is known by it after.
     """
+    given = getattr(context.get_parameter_source("workspace"), "name", "DEFAULT")
+    named = given != "DEFAULT"
+    if everything or (source is None and given == "COMMANDLINE"):
+        _refuse_with_all(source, wishes, reconcile=reconcile, dry_run=dry_run)
+        from syncline.cli.sync_all import sync_all_and_print
+
+        return sync_all_and_print(
+            workspace=workspace if named else None,
+            full=full,
+            force=force,
+            wait=wait,
+            as_json=as_json,
+            quiet=quiet,
+            data_dir=data_dir,
+        )
+    if source is None:
+        raise UsageError(
+            "Say what to sync.", hint="A folder, a URL, a connection's name; or --all of them."
+        )
     if dry_run:
         from syncline.cli.plan import plan_and_print
 
@@ -89,6 +122,19 @@ def sync(
         data_dir=data_dir,
         meanwhile=lambda client: client.load_tools(),
     )
+
+
+def _refuse_with_all(source: str | None, wishes: Wished, *, reconcile: bool, dry_run: bool) -> None:
+    """What is about one connection. Raises `UsageError`."""
+    if source is not None:
+        raise UsageError(f"Give either {source} or --all.")
+    if any(value is not None and value not in ({}, False) for value in wishes.values()):
+        raise UsageError(
+            "Filters, options and secrets belong to one connection.",
+            hint="`syncline connections edit NAME …` changes them.",
+        )
+    if reconcile or dry_run:
+        raise UsageError(f"--{'reconcile' if reconcile else 'dry-run'} is for one connection.")
 
 
 async def _print(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from syncline.parts import Part
 
 if TYPE_CHECKING:
     from syncline.store.jobs_read import JobRow
+    from syncline.sync.sync_all import Queued, Synced
 
 __all__ = ["Jobs"]
 
@@ -43,3 +45,56 @@ class Jobs(Part):
 
         async with self._client.session() as (db, workspace):
             await retry_job(db, workspace, job)
+
+    async def queue(
+        self, *, everywhere: bool = False, full: bool = False, force: bool = False
+    ) -> Queued:
+        """Ask for a sync of every connection that does not rest; `everywhere`: of all workspaces.
+
+        They go before what is merely due. `full` reads everything again; `force` ends runs that
+        are under way, and starts anew.
+        """
+        from syncline.core.model import Mode
+        from syncline.sync.sync_all import queue_all
+
+        mode = Mode.FULL if full else Mode.INCREMENTAL
+        if everywhere:
+            async with self._client.database.connection() as db:
+                return await queue_all(db, None, mode=mode, force=force)
+        async with self._client.session() as (db, workspace):
+            return await queue_all(db, workspace, mode=mode, force=force)
+
+    async def wait(
+        self,
+        queued: Queued,
+        *,
+        on_ended: Callable[[Synced], None] = lambda synced: None,
+        stop: asyncio.Event | None = None,
+    ) -> Sequence[Synced]:
+        """Wait until all that was queued has ended. Where no worker lives, this process is one.
+
+        Setting `stop` ends the waiting; what was queued stays queued, and what this process has
+        begun is stopped cleanly, and given back.
+        """
+        from syncline.service import Service
+        from syncline.sync.sync_all import wait_for
+
+        client = self._client
+        stopping = stop or asyncio.Event()
+        async with client.database.connection() as db:
+            if queued.workers:
+                return await wait_for(db, queued, stopping, on_ended)
+            done = asyncio.Event()
+            working = asyncio.create_task(
+                Service(client.settings, client.database, scheduler=False).run(done)
+            )
+            waiting = asyncio.create_task(wait_for(db, queued, stopping, on_ended, tend=True))
+            try:
+                await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    await working  # raises what ended it
+                return await waiting
+            finally:
+                done.set()
+                waiting.cancel()
+                await asyncio.gather(working, waiting, return_exceptions=True)

@@ -16,7 +16,6 @@ __all__ = [
     "applied_connections",
     "hold_apply",
     "note_applied",
-    "set_active",
     "workspaces_named",
 ]
 
@@ -83,8 +82,3 @@ async def note_applied(
         "UPDATE connections SET applied = %s WHERE workspace_id = %s AND id = %s",
         (file, workspace, connection),
     )
-
-
-async def set_active(db: Connection, workspace: WorkspaceId, *, active: bool) -> None:
-    """Whether the workspace's connections run by themselves."""
-    await db.execute("UPDATE workspaces SET active = %s WHERE id = %s", (active, workspace))

@@ -70,6 +70,7 @@ LEFT JOIN (SELECT p.connection_id, count(*) AS chunks
 LEFT JOIN (SELECT connection_id, count(*) AS failing,
                   count(*) FILTER (WHERE failures >= %(dead)s) AS dead
            FROM manifest WHERE workspace_id = %(workspace)s AND failures > 0
+               AND failure -> 'discarded' IS NULL
            GROUP BY connection_id) f ON f.connection_id = c.id
 LEFT JOIN (SELECT connection_id, count(*) AS held
            FROM manifest WHERE workspace_id = %(workspace)s AND gone = 'held'

@@ -6,7 +6,13 @@ from syncline.core.errors import NotHere
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
 
-__all__ = ["DEFAULT_WORKSPACE", "find_workspace", "list_workspaces", "make_workspace"]
+__all__ = [
+    "DEFAULT_WORKSPACE",
+    "find_workspace",
+    "list_workspaces",
+    "make_workspace",
+    "set_active",
+]
 
 DEFAULT_WORKSPACE = "default"
 
@@ -41,3 +47,8 @@ async def list_workspaces(db: Connection) -> list[str]:
     """All names, sorted."""
     found = await db.execute("SELECT name FROM workspaces ORDER BY name")
     return [row[0] for row in await found.fetchall()]
+
+
+async def set_active(db: Connection, workspace: WorkspaceId, *, active: bool) -> None:
+    """Whether the workspace's connections run by themselves."""
+    await db.execute("UPDATE workspaces SET active = %s WHERE id = %s", (active, workspace))

@@ -18,7 +18,6 @@ from syncline.store.applied import (
     applied_connections,
     hold_apply,
     note_applied,
-    set_active,
     workspaces_named,
 )
 from syncline.store.connections import (
@@ -30,7 +29,7 @@ from syncline.store.connections import (
 )
 from syncline.store.database import Connection
 from syncline.store.timetable import pause, resume, set_schedule
-from syncline.store.workspaces import make_workspace
+from syncline.store.workspaces import make_workspace, set_active
 from syncline.sync.declared import Declaration
 from syncline.sync.desired import Desired, desired_connection
 from syncline.sync.secrets import keep_secrets, merged_secrets, open_or_forget

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from syncline.core.model import Json, Outcome, RunState
 
-__all__ = ["Progress", "Report"]
+__all__ = ["Progress", "Report", "exit_code_of"]
 
 _LISTED = tuple(outcome.value for outcome in Outcome)
 _MOST_SAMPLES = 20
@@ -84,9 +84,7 @@ class Report:
             return 130
         if self.state is RunState.FAILED:
             return 1
-        if self.tally["failed"] > self.tally["dead"] or self.tally["incomplete"]:
-            return 3
-        return 4 if self.tally["held"] else 0
+        return exit_code_of(self.tally)
 
     def as_json(self) -> dict[str, Json]:
         """The documented fields."""
@@ -101,3 +99,10 @@ class Report:
             "warnings": self.warnings,
             "exit_code": self.exit_code,
         }
+
+
+def exit_code_of(counts: Mapping[str, int]) -> int:
+    """Of a run that has ended well: 3 with failed entries, 4 with held deletions, else 0."""
+    if counts.get("failed", 0) > counts.get("dead", 0) or counts.get("incomplete", 0):
+        return 3
+    return 4 if counts.get("held", 0) else 0

@@ -29,7 +29,7 @@ class Standing:
     entry: str
     standing: str
     """`stored`, `filtered`, `alias`, `absent`, `failed`, `dead letter`, `held`, `kept`,
-    `deleted`, `gone` or `never listed`."""
+    `deleted`, `gone`, `discarded` or `never listed`."""
     explanation: str
     connection: str | None = None
     document: int | None = None
@@ -158,12 +158,19 @@ def _judged(entry: EntryRow) -> tuple[str, str, str | None]:
     if live and entry.gone == "kept":
         kept = entry.gone_reason or reason
         return "kept", f"It is found, and kept although the source would let it go: {kept}.", None
+    if entry.failures and (entry.failure or {}).get("discarded"):
+        return (
+            "discarded",
+            f"A person has discarded it after {entry.failures} tries: {_failure(entry)}."
+            + (" Its last good version is found." if live else ""),
+            f"`syncline dead-letters retry {entry.entry_id}` tries it again.",
+        )
     if entry.failures >= MOST_FAILURES:
         return (
             "dead letter",
             f"It failed {entry.failures} times{_until(entry)}: {_failure(entry)}."
             + (" Its last good version is found." if live else ""),
-            f"Mend it at the source, or `syncline sync {entry.connection} --full` tries it again.",
+            f"Mend it; then `syncline dead-letters retry {entry.entry_id}` tries it again.",
         )
     if entry.failures:
         return (

@@ -106,6 +106,9 @@ def _dead_letter(entry: Entry, known: Known) -> Settled | None:
     """
     if known.failures < MOST_FAILURES or known.failure is None:
         return None
+    if known.failure.get("discarded") and entry.version in (None, known.failure.get("version")):
+        reason = f"discarded by a person: {known.failure.get('message')}"
+        return Settled(Outcome.FILTERED, item=Item("filtered", entry.id, reason))
     if entry.version is None or known.failure.get("version") != entry.version:
         return None
     reason = f"dead letter after {known.failures} tries: {known.failure.get('message')}"
