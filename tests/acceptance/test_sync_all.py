@@ -116,7 +116,7 @@ async def test_the_command_tells_what_it_does(
     commands = Commands(server_settings, workspace_name)
     finished = await asyncio.to_thread(commands.run, "sync", "-w", workspace_name)
     assert finished.status == 0, finished
-    assert "3 connections to be synced by this command" in finished.errors
+    assert "3 connections for this command to sync" in finished.errors
     assert f"{workspace_name}/docs: +1" in finished.output
     found = await asyncio.to_thread(commands.json, "sync", "--all", "-w", workspace_name)
     assert [each["counts"]["unchanged"] for each in found["ended"]] == [1, 1, 1]

@@ -60,9 +60,7 @@ def sync_all_and_print(
     if as_json:
         print_json(_as_json(queued))
     elif not waited:
-        say(
-            f"Queued: {counted(len(queued.jobs), 'sync')}. `syncline jobs` shows them; --wait waits."
-        )
+        say(f"Queued: {counted(len(queued.jobs), 'sync')}. See `syncline jobs`; --wait waits.")
     if not waited:
         return 0
     if len(queued.ended) < len(queued.jobs):
@@ -77,9 +75,7 @@ def _tell(queued: Queued, *, quiet: bool) -> None:
     if not queued.jobs:
         say("There is nothing to sync.")
     elif not queued.workers and not quiet:
-        note(
-            f"No worker runs: {counted(len(queued.jobs), 'connection')} to be synced by this command."
-        )
+        note(f"No worker runs: {counted(len(queued.jobs), 'connection')} for this command to sync.")
 
 
 def _waiting(count: int, *, quiet: bool) -> AbstractContextManager[Any]:

@@ -265,21 +265,16 @@ def _first(desired: Desired) -> Iterator[Change]:
     """What a person wants to know of a connection that is made."""
     yield Change("kind", None, desired.spec.kind)
     yield Change("source", None, shown_url(desired.source))
-    for what, value in _said(desired).items():
-        if value not in (None, False, {}) and what != "source":
-            yield Change(what, None, value)
+    for name, value in desired.filter.items():
+        yield Change(f"filter {name}", None, value)
+    if desired.keep_deleted:
+        yield Change("keep_deleted", None, True)
+    if desired.schedule is not None:
+        yield Change("schedule", None, desired.schedule)
+    if desired.paused:
+        yield Change("paused", None, True)
     for name in sorted(desired.secrets or ()):
         yield Change(f"secret {name}", None, "set")
-
-
-def _said(desired: Desired) -> dict[str, Any]:
-    return {
-        "source": shown_url(desired.source),
-        "filter": dict(desired.filter),
-        "keep_deleted": desired.keep_deleted,
-        "schedule": desired.schedule,
-        "paused": desired.paused,
-    }
 
 
 def _changes(
