@@ -156,8 +156,10 @@ async def test_one_host_has_so_many_jobs_at_once(
     db: Connection, database: Database, workspace: WorkspaceId
 ) -> None:
     """Of all workers together, also when they ask at the same moment; the others go on."""
-    crowded = [job(workspace, n, limit_key="host a") for n in range(40)]
-    await jobs.enqueue(db, [*crowded, job(workspace, 99, limit_key="host b"), job(workspace, 100)])
+    crowded = [job(workspace, n, limit_keys=["host a"]) for n in range(40)]
+    await jobs.enqueue(
+        db, [*crowded, job(workspace, 99, limit_keys=["host b"]), job(workspace, 100)]
+    )
 
     async def worker(name: str) -> list[int]:
         async with await database.connect() as own:
@@ -166,6 +168,55 @@ async def test_one_host_has_so_many_jobs_at_once(
 
     took = [n for each in await asyncio.gather(*map(worker, "abcdef")) for n in each]
     assert sorted(took) == [0, 1, 2, 99, 100]
+
+
+async def test_each_limit_of_a_job_holds(db: Connection, workspace: WorkspaceId) -> None:
+    """A host and a credential: one of the two that is full is enough to wait."""
+    keys = [("host a", "key x"), ("host a", "key y"), ("host b", "key x"), ("host c",), ()]
+    await jobs.enqueue(db, [job(workspace, n, limit_keys=each) for n, each in enumerate(keys)])
+    first = await claim(db, per_key=1)
+    assert sorted(each.payload["n"] for each in first) == [0, 3, 4]
+    assert await claim(db, per_key=1) == []
+    await jobs.finish(db, [(each, Done()) for each in first])
+    assert sorted(each.payload["n"] for each in await claim(db, per_key=1)) == [1, 2]
+
+
+async def test_who_waits_for_a_host_is_woken_when_it_is_free(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """A worker that has room, and found no job but of a host that was full."""
+    await jobs.enqueue(db, [job(workspace, n, limit_keys=["host a"]) for n in range(2)])
+    (claimed,) = await claim(db, per_key=1)
+    async with await database.connect() as listening:
+        await listening.execute(f"LISTEN {jobs.CHANNEL}")
+        await jobs.finish(db, [(claimed, Done())])
+        heard = [notice.payload async for notice in listening.notifies(timeout=10, stop_after=1)]
+    assert heard == [""]
+    assert len(await claim(db, per_key=1)) == 1
+
+
+async def test_the_queue_is_read_along_its_indexes(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Also where the statistics say that it is empty."""
+
+    async def scans() -> int:
+        await db.execute("SELECT pg_stat_force_next_flush()")
+        found = await db.execute("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'jobs'")
+        row = await found.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    async with await database.connect_as_owner() as owner:
+        await owner.execute("ANALYZE jobs")
+    before = await scans()
+    for _ in range(3):
+        await jobs.enqueue(db, [job(workspace, n) for n in range(200)])
+        while claimed := await claim(db, most=50):
+            half = len(claimed) // 2
+            ends = [(each, Done()) for each in claimed[:half]]
+            await jobs.finish(db, [*ends, *((each, Dead(_CAUSE)) for each in claimed[half:])])
+    assert await scans() == before
 
 
 async def test_many_workers_do_each_job_once(

@@ -188,10 +188,10 @@ async def test_jobs_of_one_host_share_a_limit(
         await _connect(db, workspace, f"c{n}", source)
     await scheduler.run_once(db)
     found = await db.execute(
-        "SELECT limit_key, count(*) FROM jobs WHERE workspace_id = %s GROUP BY 1 ORDER BY 1",
+        "SELECT limit_keys, count(*) FROM jobs WHERE workspace_id = %s GROUP BY 1 ORDER BY 1",
         (workspace,),
     )
-    assert await found.fetchall() == [("host docs.example.com", 2), (None, 1)]
+    assert await found.fetchall() == [(["host docs.example.com"], 2), (None, 1)]
 
 
 async def test_adaptive_connections_are_planned_by_what_their_runs_found(

@@ -14,11 +14,10 @@ from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.jobs import MAKE_GIVEN
 
 __all__ = ["PastRun", "Unplanned", "past_runs", "set_due", "tick", "unplanned"]
 
-_TICK = f"""
+_TICK = """
 WITH due AS (
     SELECT c.workspace_id, c.id, c.next_due, c.source FROM connections c
     JOIN workspaces w ON w.id = c.workspace_id AND w.active
@@ -28,14 +27,18 @@ WITH due AS (
     UPDATE connections c SET last_slot = d.next_due, next_due = NULL FROM due d
     WHERE c.workspace_id = d.workspace_id AND c.id = d.id
 ), given AS (
-    SELECT workspace_id, id AS connection_id, 'sync' AS kind, '{{}}'::jsonb AS payload,
-           1 AS version, 0::smallint AS priority,
-           'sync ' || workspace_id || '/' || id AS dedupe_key,
-           'host ' || lower(substring(source from '^[a-z]+://(?:[^/@]*@)?([^/?#]+)')) AS limit_key,
-           row_number() OVER (ORDER BY next_due) AS n
+    SELECT jsonb_agg(jsonb_build_object(
+        'workspace_id', workspace_id, 'connection_id', id, 'kind', 'sync',
+        'payload', '{}'::jsonb, 'version', 1, 'priority', 0,
+        'dedupe_key', 'sync ' || workspace_id || '/' || id,
+        'limit_keys', array_remove(ARRAY[
+            'host ' || lower(substring(source from '^[a-z]+://(?:[^/@]*@)?([^/?#]+)'))
+        ], NULL)) ORDER BY next_due) AS jobs, count(*) AS count
     FROM due
-){MAKE_GIVEN}
-SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM made), (SELECT count(*) FROM told)
+), made AS (
+    SELECT count(*) FROM given, make_jobs(given.jobs)
+)
+SELECT given.count, made.count FROM given, made
 """
 
 
