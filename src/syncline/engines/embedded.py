@@ -54,6 +54,8 @@ class EmbeddedEngine:
     per_key: int = 2
     """How many of one limit key (a host, a credential) at once, of all workers."""
     lease: float = jobs.LEASE_SECONDS
+    hold_back: Callable[[], bool] = field(default=lambda: False)
+    """Whether to begin no job beside one that runs: something is short on this machine."""
     poll: float = 5.0
     """Seconds after which to look even if nobody has called."""
     on_ended: Ended = field(default=lambda job, outcome, state: None)
@@ -139,7 +141,8 @@ class EmbeddedEngine:
 
     async def _take(self, db: Connection) -> bool:
         """Claim what there is room for; whether there was any."""
-        room = min(self.concurrency - len(self._running), _BATCH)
+        most = 1 if self.hold_back() else self.concurrency
+        room = min(most - len(self._running), _BATCH)
         if room <= 0 or len(self._ended) > _UNTOLD * self.concurrency:
             self._more = True
             return False

@@ -454,7 +454,7 @@ BEGIN
         SELECT p.priority, coalesce((SELECT j.turn FROM jobs j WHERE j.state = 'ready'
             AND j.priority = p.priority ORDER BY j.turn LIMIT 1), 0) AS turn
         FROM (SELECT DISTINCT g.priority FROM given g) p
-    ), begun AS (
+    ), begun AS MATERIALIZED (
         SELECT w.workspace_id, w.priority, greatest(s.turn, coalesce((
             SELECT j.turn FROM jobs j WHERE j.state = 'ready' AND j.workspace_id = w.workspace_id
             AND j.priority = w.priority ORDER BY j.turn DESC LIMIT 1), 0)) AS turn
