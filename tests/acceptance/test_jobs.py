@@ -115,7 +115,8 @@ async def test_who_has_lost_a_job_changes_nothing(db: Connection, workspace: Wor
 async def test_the_jobs_of_a_dead_worker_are_ready_at_once(
     db: Connection, database: Database, workspace: WorkspaceId
 ) -> None:
-    """Its session is the sign of life; after the last attempt the job is dead."""
+    """Its session is the sign of life. A job that has lost two waits, so that what it is done
+    beside is not done beside it again; after the last attempt it is dead."""
     await jobs.enqueue(db, [job(workspace)])
     for attempt in range(1, ATTEMPTS + 1):
         session = await database.connect()
@@ -128,6 +129,10 @@ async def test_the_jobs_of_a_dead_worker_are_ready_at_once(
             while not (taken := await jobs.rescue(db)):
                 pass  # the server has not yet noticed that the session is closed
         assert [row["error"]["code"] for row in taken] == ["worker_died"]
+        if attempt == 2:
+            assert await states(db, workspace) == ["waiting"]
+            await shift_clock(db, 2 * 60)
+            assert await jobs.promote(db) == 1
     assert await states(db, workspace) == ["dead"]
     (row,) = await list_jobs(db, workspace, states=["dead"])
     assert "short-lived" in str(row.error)

@@ -47,6 +47,7 @@ __all__ = [
 CHANNEL = "syncline_jobs"
 """Notified when jobs become ready (an empty payload), or are to be cancelled (their id)."""
 LEASE_SECONDS = 300
+_APART_SECONDS = 60
 
 
 async def enqueue(db: Connection, jobs: Sequence[NewJob]) -> list[int]:
@@ -171,7 +172,8 @@ WITH gone AS (
 )
 UPDATE jobs j SET owner = NULL, lease_until = NULL, ended_at = moment(), cancel = false,
     state = CASE WHEN j.cancel THEN 'cancelled' WHEN j.attempts >= {ATTEMPTS} THEN 'dead'
-                 ELSE 'ready' END,
+                 WHEN j.attempts > 1 THEN 'waiting' ELSE 'ready' END,
+    run_at = moment() + make_interval(secs => {_APART_SECONDS} + j.id % {_APART_SECONDS}),
     epoch = j.epoch + 1, error = jsonb_build_object(
         'code', CASE WHEN l.died THEN 'worker_died' ELSE 'lease_lapsed' END,
         'message', CASE WHEN l.died THEN 'The worker ' || j.owner || ' died while it did this.'
@@ -184,7 +186,9 @@ RETURNING j.id, j.workspace_id, j.connection_id, j.kind, j.state, j.error
 async def rescue(db: Connection) -> list[dict[str, Any]]:
     """Take back the jobs of workers that have died, or were not heard of in time.
 
-    They are ready again, or dead after the last attempt, which the rows say.
+    They are ready again, or dead after the last attempt, which the rows say. Those that have lost
+    more than one worker wait for a while, each for another one: if one of them kills workers, it
+    has others beside it the next time.
     """
     async with db.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_RESCUE)
