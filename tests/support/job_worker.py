@@ -28,14 +28,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 _CONCURRENCY = 8
 
 
-def start_worker(settings: Settings) -> subprocess.Popen[str]:
+def start_worker(settings: Settings, *, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """Start one. It ends with SIGTERM, having given back what it runs."""
     return start_process(
         "tests.support.job_worker",
         [],
         cwd=_ROOT,
         env={**os.environ, **settings.to_environment(), **ENVIRONMENT},
-        stdout=subprocess.PIPE,
+        stdout=output,
         text=True,
     )
 
