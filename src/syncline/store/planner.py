@@ -17,11 +17,23 @@ from psycopg.rows import class_row
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.store.database import Connection
 
-__all__ = ["START", "PastRun", "Place", "Unplanned", "past_runs", "set_due", "tick", "unplanned"]
+__all__ = [
+    "PAGE",
+    "START",
+    "PastRun",
+    "Place",
+    "Unplanned",
+    "past_runs",
+    "set_due",
+    "tick",
+    "unplanned",
+]
 
 Place: TypeAlias = tuple[int, int]
 """Among all connections, in order: a workspace's and a connection's id."""
 START: Place = (0, 0)
+PAGE = 1000
+"""How many connections become jobs in one statement."""
 
 _TICK = """
 WITH due AS (
@@ -60,7 +72,7 @@ async def _along_indexes(db: Connection) -> AsyncIterator[None]:
         yield
 
 
-async def tick(db: Connection, *, most: int = 1000) -> int:
+async def tick(db: Connection, *, most: int = PAGE) -> int:
     """Make jobs of up to `most` connections that are due; how many those were."""
     async with _along_indexes(db):
         found = await db.execute(_TICK, {"most": most})

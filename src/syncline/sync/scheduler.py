@@ -68,9 +68,26 @@ class Scheduler:
                 self.on_trouble(f"Job {row['id']} is {row['state']}: {row['error']['message']}")
         await jobs.promote(db)
         await self._plan_all(db)
-        due = 0
-        while found := await planner.tick(db):
-            due += found
+        return await self._make_due(db)
+
+    async def _make_due(self, db: Connection) -> int:
+        """Make jobs of all that is due. What came together over hours, two sessions share."""
+        due = await planner.tick(db)
+        if due < planner.PAGE:
+            return due
+
+        async def make_some(own: Connection) -> int:
+            made = 0
+            while found := await planner.tick(own):
+                made += found
+            return made
+
+        async with await self.database.connect(application="syncline scheduler") as second:
+            both = await asyncio.gather(make_some(db), make_some(second), return_exceptions=True)
+        for made in both:
+            if isinstance(made, BaseException):
+                raise made
+            due += made
         return due
 
     async def _plan_all(self, db: Connection) -> None:
