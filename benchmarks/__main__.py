@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks import (
     extraction,
@@ -15,6 +15,7 @@ from benchmarks import (
     sync_website,
 )
 from benchmarks.corpus import make_corpus, names
+from benchmarks.jobs import run as jobs
 from benchmarks.measure import machine
 from benchmarks.peers import run as peers
 
@@ -27,7 +28,7 @@ _RUN: dict[str, Callable[[int], None]] = {
     "search": search.run,
     "retrieval": lambda runs: retrieval.run(),
 }
-_ALL = (*_RUN, "peers")
+_ALL = (*_RUN, "jobs", "peers")
 
 
 def main() -> None:
@@ -35,8 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("which", nargs="*", metavar="NAME", help=f"of: {', '.join(_ALL)}")
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (5)")
+    parser.add_argument("--only", help="of `peers` or `jobs` some, with commas")
+    parser.add_argument("--jobs", type=int, help="of `jobs` a trial with this many each")
     only_peers = parser.add_argument_group("peers")
-    only_peers.add_argument("--only", help=f"some, with commas: {','.join(peers.PEERS)}")
     only_peers.add_argument("--pages", type=int, help="a trial with this many pages")
     only_peers.add_argument("--json", action="store_true", help="one JSON object")
     wanted = parser.parse_args()
@@ -45,13 +47,15 @@ def main() -> None:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     if wanted.runs < 1:
         parser.error("--runs: too few")
-    only = wanted.only.split(",") if wanted.only else peers.PEERS
-    if unknown := set(only) - set(peers.PEERS):
-        parser.error(f"--only: there is no {', '.join(sorted(unknown))}")
+    if set(which) == {"jobs"} and not (wanted.pages or wanted.json):
+        print(machine(), end="\n\n", flush=True)
+        jobs.run(wanted.runs, _some(parser, wanted.only, jobs.NAMES), wanted.jobs)
+        return
+    only = _some(parser, wanted.only, peers.PEERS)
     if wanted.pages is not None and wanted.pages < peers.FEWEST_PAGES:
         parser.error(f"--pages: at least {peers.FEWEST_PAGES}")
-    if (wanted.only or wanted.pages or wanted.json) and set(which) != {"peers"}:
-        parser.error("--only, --pages and --json are for: python -m benchmarks peers")
+    if (wanted.only or wanted.pages or wanted.json or wanted.jobs) and set(which) != {"peers"}:
+        parser.error("--only, --jobs, --pages and --json are for `peers` or `jobs` alone")
     corpus = make_corpus()
     if not wanted.json:
         print(machine())
@@ -59,8 +63,17 @@ def main() -> None:
     for name, run in _RUN.items():
         if name in which:
             run(wanted.runs)
+    if "jobs" in which:
+        jobs.run(wanted.runs)
     if "peers" in which:
         peers.run(wanted.runs, only, wanted.pages, as_json=wanted.json)
+
+
+def _some(parser: argparse.ArgumentParser, wanted: str | None, names: Sequence[str]) -> list[str]:
+    only = wanted.split(",") if wanted else list(names)
+    if unknown := set(only) - set(names):
+        parser.error(f"--only: there is no {', '.join(sorted(unknown))}; of: {', '.join(names)}")
+    return only
 
 
 if __name__ == "__main__":

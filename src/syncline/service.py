@@ -11,6 +11,8 @@ from syncline.bootstrap import build_tools
 from syncline.core.errors import ConfigurationError, UsageError
 from syncline.core.jobs import ClaimedJob, Outcome
 from syncline.engines.embedded import EmbeddedEngine
+from syncline.engines.meter import SystemMeter
+from syncline.engines.throttle import Limits, Throttle
 from syncline.scheduling.schedule import Adaptive, Schedule
 from syncline.scheduling.text import from_environment, parse
 from syncline.settings import Settings
@@ -71,12 +73,28 @@ class Service:
                 scheduler = Scheduler(self.database, schedule, kinds, on_trouble=self.on_trouble)
                 group.create_task(scheduler.run(stop))
             if self.worker:
+                throttle = Throttle(_limits(self.settings), self.on_trouble)
                 engine = EmbeddedEngine(
                     self.database,
                     {SYNC: sync_handler(tools, self.on_report)},
                     self.concurrency or self.settings.batch_size,
                     per_key=self.settings.runs_per_host,
+                    hold_back=lambda: throttle.short,
                     on_ended=self.on_ended,
                     on_trouble=self.on_trouble,
                 )
+                server = self.database.server
+                meter = SystemMeter(
+                    server=server.pid if server is not None else lambda: None,
+                    ours=throttle.limits.ours_mb is not None,
+                )
                 group.create_task(engine.run(stop))
+                group.create_task(throttle.watch(meter, stop))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        memory=settings.memory_percent / 100,
+        ours_mb=settings.max_memory_mb,
+        others=settings.cpu_percent / 100,
+    )

@@ -28,6 +28,9 @@ _VARIABLES = {
     "sync_time": "SYNC_TIME",
     "batch_size": "BATCH_SIZE",
     "runs_per_host": "SYNCLINE_RUNS_PER_HOST",
+    "max_memory_mb": "SYNCLINE_MAX_MEMORY_MB",
+    "memory_percent": "SYNCLINE_MEMORY_PERCENT",
+    "cpu_percent": "SYNCLINE_CPU_PERCENT",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -98,6 +101,26 @@ class Settings(BaseModel):
         default=2,
         ge=1,
         description="SYNCLINE_RUNS_PER_HOST: how many of them may read from one host",
+    )
+    max_memory_mb: int | None = Field(
+        default=None,
+        ge=1,
+        description="SYNCLINE_MAX_MEMORY_MB: what a service's processes may use together, without "
+        "the database; while they use more, it begins no sync beside one that runs",
+    )
+    memory_percent: int = Field(
+        default=90,
+        ge=1,
+        le=100,
+        description="SYNCLINE_MEMORY_PERCENT: the same for the memory of the machine, or of the "
+        "container; 100: never",
+    )
+    cpu_percent: int = Field(
+        default=80,
+        ge=1,
+        le=100,
+        description="SYNCLINE_CPU_PERCENT: the same for what other programs use of the "
+        "processors, over ten seconds; 100: never",
     )
     embedder: str = Field(
         default="wordllama",

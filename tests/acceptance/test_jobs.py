@@ -115,7 +115,8 @@ async def test_who_has_lost_a_job_changes_nothing(db: Connection, workspace: Wor
 async def test_the_jobs_of_a_dead_worker_are_ready_at_once(
     db: Connection, database: Database, workspace: WorkspaceId
 ) -> None:
-    """Its session is the sign of life; after the last attempt the job is dead."""
+    """Its session is the sign of life. A job that has lost two waits, so that what it is done
+    beside is not done beside it again; after the last attempt it is dead."""
     await jobs.enqueue(db, [job(workspace)])
     for attempt in range(1, ATTEMPTS + 1):
         session = await database.connect()
@@ -128,6 +129,10 @@ async def test_the_jobs_of_a_dead_worker_are_ready_at_once(
             while not (taken := await jobs.rescue(db)):
                 pass  # the server has not yet noticed that the session is closed
         assert [row["error"]["code"] for row in taken] == ["worker_died"]
+        if attempt == 2:
+            assert await states(db, workspace) == ["waiting"]
+            await shift_clock(db, 2 * 60)
+            assert await jobs.promote(db) == 1
     assert await states(db, workspace) == ["dead"]
     (row,) = await list_jobs(db, workspace, states=["dead"])
     assert "short-lived" in str(row.error)
@@ -156,8 +161,10 @@ async def test_one_host_has_so_many_jobs_at_once(
     db: Connection, database: Database, workspace: WorkspaceId
 ) -> None:
     """Of all workers together, also when they ask at the same moment; the others go on."""
-    crowded = [job(workspace, n, limit_key="host a") for n in range(40)]
-    await jobs.enqueue(db, [*crowded, job(workspace, 99, limit_key="host b"), job(workspace, 100)])
+    crowded = [job(workspace, n, limit_keys=["host a"]) for n in range(40)]
+    await jobs.enqueue(
+        db, [*crowded, job(workspace, 99, limit_keys=["host b"]), job(workspace, 100)]
+    )
 
     async def worker(name: str) -> list[int]:
         async with await database.connect() as own:
@@ -166,6 +173,55 @@ async def test_one_host_has_so_many_jobs_at_once(
 
     took = [n for each in await asyncio.gather(*map(worker, "abcdef")) for n in each]
     assert sorted(took) == [0, 1, 2, 99, 100]
+
+
+async def test_each_limit_of_a_job_holds(db: Connection, workspace: WorkspaceId) -> None:
+    """A host and a credential: one of the two that is full is enough to wait."""
+    keys = [("host a", "key x"), ("host a", "key y"), ("host b", "key x"), ("host c",), ()]
+    await jobs.enqueue(db, [job(workspace, n, limit_keys=each) for n, each in enumerate(keys)])
+    first = await claim(db, per_key=1)
+    assert sorted(each.payload["n"] for each in first) == [0, 3, 4]
+    assert await claim(db, per_key=1) == []
+    await jobs.finish(db, [(each, Done()) for each in first])
+    assert sorted(each.payload["n"] for each in await claim(db, per_key=1)) == [1, 2]
+
+
+async def test_who_waits_for_a_host_is_woken_when_it_is_free(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """A worker that has room, and found no job but of a host that was full."""
+    await jobs.enqueue(db, [job(workspace, n, limit_keys=["host a"]) for n in range(2)])
+    (claimed,) = await claim(db, per_key=1)
+    async with await database.connect() as listening:
+        await listening.execute(f"LISTEN {jobs.CHANNEL}")
+        await jobs.finish(db, [(claimed, Done())])
+        heard = [notice.payload async for notice in listening.notifies(timeout=10, stop_after=1)]
+    assert heard == [""]
+    assert len(await claim(db, per_key=1)) == 1
+
+
+async def test_the_queue_is_read_along_its_indexes(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Also where the statistics say that it is empty."""
+
+    async def scans() -> int:
+        await db.execute("SELECT pg_stat_force_next_flush()")
+        found = await db.execute("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'jobs'")
+        row = await found.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    async with await database.connect_as_owner() as owner:
+        await owner.execute("ANALYZE jobs")
+    before = await scans()
+    for _ in range(3):
+        await jobs.enqueue(db, [job(workspace, n) for n in range(200)])
+        while claimed := await claim(db, most=50):
+            half = len(claimed) // 2
+            ends = [(each, Done()) for each in claimed[:half]]
+            await jobs.finish(db, [*ends, *((each, Dead(_CAUSE)) for each in claimed[half:])])
+    assert await scans() == before
 
 
 async def test_many_workers_do_each_job_once(

@@ -166,9 +166,12 @@ class _Queue(RuleBasedStateMachine):
         self.now += seconds
         self._run(shift_clock(self.server.db, self.now))
 
+    @precondition(
+        lambda self: all(abs(self.known[n].until - self.now) > 5 for n in self._in("waiting"))
+    )
     @rule()
     def promote(self) -> None:
-        # Real time passes too: what is on the edge may be either, so the edges are far apart.
+        # Real time passes too: what is on the edge may be either.
         due = [id_ for id_ in self._in("waiting") if self.known[id_].until <= self.now + 5]
         assert self._run(jobs.promote(self.server.db)) == len(due)
         for id_ in due:
@@ -180,8 +183,10 @@ class _Queue(RuleBasedStateMachine):
         assert sorted(row["id"] for row in self._run(jobs.rescue(self.server.db))) == lapsed
         for id_ in lapsed:
             model = self.known[id_]
-            dead = "dead" if model.attempts >= ATTEMPTS else "ready"
+            again = "waiting" if model.attempts > 1 else "ready"
+            dead = "dead" if model.attempts >= ATTEMPTS else again
             model.state = "cancelled" if model.cancel else dead
+            model.until = self.now + 60 + id_ % 60
             model.cancel = False
             model.epoch += 1
 

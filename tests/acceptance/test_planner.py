@@ -27,8 +27,10 @@ async def workspace(db: Connection, workspace_name: str) -> AsyncIterator[Worksp
     """Whose connections are the only ones that can be due."""
     await empty_queue(db)
     await db.execute("UPDATE workspaces SET active = false")
-    yield await make_workspace(db, workspace_name)
+    made = await make_workspace(db, workspace_name)
+    yield made
     await db.execute("DELETE FROM jobs")
+    await db.execute("DELETE FROM connections WHERE workspace_id = %s", (made,))
     await db.execute("UPDATE workspaces SET active = true")
 
 
@@ -133,6 +135,43 @@ async def test_many_schedulers_make_one_job_a_slot(
     assert await states(db, workspace) == ["ready"] * 300
 
 
+async def test_more_than_a_page_is_due_at_once(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """As after an outage: all become jobs in one tick, one each; and all get their next slots."""
+    many = 2 * planner.PAGE + 1
+    await db.execute(
+        "INSERT INTO connections (workspace_id, kind, name, source, options, options_version)"
+        " SELECT %s, 'files', 'docs ' || n, '/docs', '{}', 1 FROM generate_series(1, %s) n",
+        (workspace, many),
+    )
+    assert await scheduler.run_once(db) == many
+    found = await db.execute(
+        "SELECT count(*), count(DISTINCT connection_id) FROM jobs WHERE workspace_id = %s",
+        (workspace,),
+    )
+    assert await found.fetchone() == (many, many)
+    await empty_queue(db)
+    assert await scheduler.run_once(db) == 0
+    assert all(times.next_due for times in (await times_of(db, workspace)).values())
+
+
+async def test_a_search_for_slots_goes_on_where_it_ended(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """Very many connections have jobs that wait: the one behind them is found some ticks later."""
+    many = 3 * planner.PAGE
+    await db.execute(
+        "INSERT INTO connections (workspace_id, kind, name, source, options, options_version)"
+        " SELECT %s, 'files', 'docs ' || n, '/docs', '{}', 1 FROM generate_series(1, %s) n",
+        (workspace, many),
+    )
+    assert await scheduler.run_once(db) == many
+    await _connect(db, workspace, "new")
+    due = [await scheduler.run_once(db) for _ in range(10)]
+    assert sum(due) == 1
+
+
 async def test_only_what_may_run_is_planned(
     db: Connection, workspace: WorkspaceId, scheduler: Scheduler
 ) -> None:
@@ -188,10 +227,10 @@ async def test_jobs_of_one_host_share_a_limit(
         await _connect(db, workspace, f"c{n}", source)
     await scheduler.run_once(db)
     found = await db.execute(
-        "SELECT limit_key, count(*) FROM jobs WHERE workspace_id = %s GROUP BY 1 ORDER BY 1",
+        "SELECT limit_keys, count(*) FROM jobs WHERE workspace_id = %s GROUP BY 1 ORDER BY 1",
         (workspace,),
     )
-    assert await found.fetchall() == [("host docs.example.com", 2), (None, 1)]
+    assert await found.fetchall() == [(["host docs.example.com"], 2), (None, 1)]
 
 
 async def test_adaptive_connections_are_planned_by_what_their_runs_found(

@@ -196,6 +196,20 @@ def test_a_source_that_is_gone_is_tried_again_and_then_given_up(
     assert commands.wait(service).status == 0
 
 
+def test_a_service_that_uses_too_much_says_so_and_goes_on(commands: Commands, docs: Path) -> None:
+    """One run after another; where nothing else would help it still gets on."""
+    for n in range(3):
+        commands.ok("connections", "add", str(docs), "--name", f"docs{n}", "--schedule", "every 2h")
+    service = _start(commands, "up", SYNCLINE_MAX_MEMORY_MB="1")
+    assert service.stderr is not None
+    told = [service.stderr.readline() for _ in range(4)]
+    (line,) = [line for line in told if "no further job is begun" in line]
+    assert "(SYNCLINE_MAX_MEMORY_MB is 1)" in line
+    assert sum("done: +" in line for line in told) == 3
+    service.send_signal(signal.SIGTERM)
+    assert commands.wait(service).status == 0
+
+
 def test_bad_schedules_are_refused_and_change_nothing(commands: Commands, docs: Path) -> None:
     """Typed, or in the settings: exit code 2, with what would do."""
     refused = commands.run("connections", "add", str(docs), "--schedule", "every blue")

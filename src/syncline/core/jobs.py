@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -41,8 +41,8 @@ class NewJob:
     """The higher goes first."""
     dedupe_key: str | None = None
     """Of the live jobs with one key there is one: a second is not made."""
-    limit_key: str | None = None
-    """At most so many jobs with one key run at once: a host, a credential."""
+    limit_keys: Sequence[str] = ()
+    """At most so many jobs with one of these keys run at once: its host, its credential."""
     version: int = 1
     """Of the payload."""
 

@@ -1,5 +1,6 @@
 """Runs jobs in this process: claims them from the table, does them side by side, tells how it went.
 
+Claiming and telling have a connection each, because an end waits for the disk and a claim does not.
 Woken by NOTIFY, with polling beneath it. A database that goes away is waited for; what has been
 done meanwhile is told when it is back, where it is still ours to tell.
 """
@@ -10,7 +11,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -26,6 +27,8 @@ from syncline.store.database import Connection, Database
 __all__ = ["EmbeddedEngine", "Ended"]
 
 _BATCH = 50
+_UNTOLD = 4
+"""Ends of how many times as many jobs as run may wait to be told, before no more are claimed."""
 _AGAIN_SECONDS = 1.0
 
 Ended = Callable[[ClaimedJob, Outcome, str], None]
@@ -51,6 +54,8 @@ class EmbeddedEngine:
     per_key: int = 2
     """How many of one limit key (a host, a credential) at once, of all workers."""
     lease: float = jobs.LEASE_SECONDS
+    hold_back: Callable[[], bool] = field(default=lambda: False)
+    """Whether to begin no job beside one that runs: something is short on this machine."""
     poll: float = 5.0
     """Seconds after which to look even if nobody has called."""
     on_ended: Ended = field(default=lambda job, outcome, state: None)
@@ -61,7 +66,11 @@ class EmbeddedEngine:
     _running: dict[tuple[int, int], _Running] = field(default_factory=dict)
     """By job and epoch: one that was lost and claimed again runs beside its former self."""
     _ended: list[tuple[ClaimedJob, Outcome]] = field(default_factory=list)
+    _more: bool = True
+    """There may be jobs that are ready, for which there was no room."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Jobs have ended that are not told yet."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then drain: what runs is asked to stop, and given back."""
@@ -91,52 +100,62 @@ class EmbeddedEngine:
         """Work as long as the database is there."""
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(await self.database.connect())
+            telling = await stack.enter_async_context(await self.database.connect())
             listening = await stack.enter_async_context(
                 await self.database.connect(application="syncline worker")
             )
             await jobs.hold_worker(listening, self.owner)
             await listening.execute(f"LISTEN {jobs.CHANNEL}")
-            ear = asyncio.create_task(self._listen(listening))
-            pulse = asyncio.create_task(self._renew())
+            beside = [
+                asyncio.create_task(each)
+                for each in (self._listen(listening), self._tell(telling), self._renew(telling))
+            ]
+            for task in beside:
+                task.add_done_callback(lambda _: self._wake.set())
             try:
-                while True:
-                    self._wake.clear()
-                    await self._tell(db)
-                    if stop.is_set():
-                        for running in self._running.values():
-                            running.stop.set()
-                        if not self._running:
-                            return
-                    elif await self._take(db):
-                        # Jobs that end at once are told together with the next claim.
-                        await asyncio.sleep(0)
-                        continue
-                    if self._ended:
-                        continue
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), self.poll)
-                    for helper in (ear, pulse):
-                        if helper.done():
-                            await helper  # raises what ended it
+                await self._claim(db, stop, beside)
             finally:
-                for helper in (ear, pulse):
-                    helper.cancel()
-                await asyncio.gather(ear, pulse, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _claim(
+        self, db: Connection, stop: asyncio.Event, beside: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Claim until `stop` is set and all is told, or one of the tasks `beside` has failed."""
+        while True:
+            self._wake.clear()
+            for task in beside:
+                if task.done():
+                    await task  # raises what ended it
+            if stop.is_set():
+                for running in self._running.values():
+                    running.stop.set()
+                if not self._running and not self._ended:
+                    return
+            elif await self._take(db):
+                await asyncio.sleep(0)  # jobs that end at once leave room for others
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self.poll)
 
     async def _take(self, db: Connection) -> bool:
         """Claim what there is room for; whether there was any."""
-        room = min(self.concurrency - len(self._running), _BATCH)
-        if room <= 0:
+        most = 1 if self.hold_back() else self.concurrency
+        room = min(most - len(self._running), _BATCH)
+        if room <= 0 or len(self._ended) > _UNTOLD * self.concurrency:
+            self._more = True
             return False
         claimed = await jobs.claim(
             db, self.owner, most=room, per_key=self.per_key, lease=self.lease
         )
+        self._more = bool(claimed)
         for job in claimed:
             stop = asyncio.Event()
             task = asyncio.create_task(self._do(job, stop))
             self._running[job.id, job.epoch] = _Running(job, stop, task)
             task.add_done_callback(lambda task, job=job: self._note(job, task))  # type: ignore[misc]
-        return bool(claimed)
+        return self._more
 
     async def _do(self, job: ClaimedJob, stop: asyncio.Event) -> Outcome:
         handler = self.handlers.get(job.kind)
@@ -153,17 +172,22 @@ class EmbeddedEngine:
     def _note(self, job: ClaimedJob, task: asyncio.Task[Outcome]) -> None:
         del self._running[job.id, job.epoch]
         self._ended.append((job, Released() if task.cancelled() else task.result()))
-        self._wake.set()
+        self._news.set()
+        if self._more:
+            self._wake.set()
 
-    async def _tell(self, db: Connection) -> None:
-        ended = list(self._ended)
-        if not ended:
-            return
-        async with db.transaction():
-            states = await jobs.finish(db, ended)
-        del self._ended[: len(ended)]
-        for job, outcome in ended:
-            self.on_ended(job, outcome, states.get(job.id, "taken over"))
+    async def _tell(self, telling: Connection) -> None:
+        """Tell what has come of jobs, those that end meanwhile together."""
+        while True:
+            if not self._ended:
+                self._news.clear()
+                await self._news.wait()
+            ended = list(self._ended)
+            states = await jobs.finish(telling, ended)
+            del self._ended[: len(ended)]
+            self._wake.set()
+            for job, outcome in ended:
+                self.on_ended(job, outcome, states.get(job.id, "taken over"))
 
     async def _listen(self, listening: Connection) -> None:
         async for notice in listening.notifies():
@@ -173,20 +197,19 @@ class EmbeddedEngine:
             self._wake.set()
         raise DatabaseUnavailable("The connection that listens for jobs was closed.")
 
-    async def _renew(self) -> None:
+    async def _renew(self, telling: Connection) -> None:
         """Keep the leases of what runs, and hear what is to be cancelled."""
-        async with await self.database.connect() as db:
-            while True:
-                await asyncio.sleep(self.lease / 5)
-                mine = dict(self._running)
-                if not mine:
-                    continue
-                kept = await jobs.renew(db, list(mine), lease=self.lease)
-                for key, running in mine.items():
-                    if key not in kept:
-                        running.task.cancel()
-                    elif kept[key]:
-                        running.stop.set()
+        while True:
+            await asyncio.sleep(self.lease / 5)
+            mine = dict(self._running)
+            if not mine:
+                continue
+            kept = await jobs.renew(telling, list(mine), lease=self.lease)
+            for key, running in mine.items():
+                if key not in kept:
+                    running.task.cancel()
+                elif kept[key]:
+                    running.stop.set()
 
 
 def _cause(code: str, message: str) -> dict[str, Json]:

@@ -12,7 +12,7 @@ with jobs of equal length).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.rows import class_row, dict_row
@@ -35,7 +35,6 @@ from syncline.store.database import Connection
 __all__ = [
     "CHANNEL",
     "LEASE_SECONDS",
-    "MAKE_GIVEN",
     "claim",
     "enqueue",
     "finish",
@@ -48,43 +47,7 @@ __all__ = [
 CHANNEL = "syncline_jobs"
 """Notified when jobs become ready (an empty payload), or are to be cancelled (their id)."""
 LEASE_SECONDS = 300
-
-_GIVEN = """
-WITH given AS (
-    SELECT * FROM unnest(%(workspaces)s::bigint[], %(connections)s::bigint[], %(kinds)s::text[],
-                         %(payloads)s::jsonb[], %(versions)s::int[], %(priorities)s::int[],
-                         %(dedupe_keys)s::text[], %(limit_keys)s::text[])
-         WITH ORDINALITY AS g (workspace_id, connection_id, kind, payload, version, priority,
-                               dedupe_key, limit_key, n)
-)"""
-MAKE_GIVEN = f"""
-, numbered AS (
-    SELECT g.*, row_number() OVER (PARTITION BY workspace_id, priority ORDER BY n) AS nth
-    FROM given g
-), served AS (
-    SELECT p.priority, coalesce((SELECT turn FROM jobs WHERE state = 'ready'
-        AND priority = p.priority ORDER BY turn LIMIT 1), 0) AS turn
-    FROM (SELECT DISTINCT priority FROM given) p
-), begun AS (
-    SELECT w.workspace_id, w.priority, greatest(s.turn, coalesce((
-        SELECT turn FROM jobs j WHERE j.state = 'ready' AND j.workspace_id = w.workspace_id
-        AND j.priority = w.priority ORDER BY turn DESC LIMIT 1), 0)) AS turn
-    FROM (SELECT DISTINCT workspace_id, priority FROM given) w JOIN served s USING (priority)
-), made AS (
-    INSERT INTO jobs (workspace_id, connection_id, kind, payload, version, priority, turn,
-                      dedupe_key, limit_key)
-    SELECT g.workspace_id, g.connection_id, g.kind, g.payload, g.version, g.priority,
-           b.turn + g.nth, g.dedupe_key, g.limit_key
-    FROM numbered g JOIN begun b USING (workspace_id, priority) ORDER BY g.n
-    ON CONFLICT (dedupe_key) WHERE state IN ('waiting', 'ready', 'running') DO NOTHING
-    RETURNING id
-), told AS (
-    SELECT pg_notify('{CHANNEL}', '') FROM made LIMIT 1
-)"""
-"""After a CTE `given` with the jobs' columns and their order `n`: makes them, as `made`."""
-_ENQUEUE = (
-    f"{_GIVEN}{MAKE_GIVEN} SELECT m.id, (SELECT count(*) FROM told) FROM made m ORDER BY m.id"
-)
+_APART_SECONDS = 60
 
 
 async def enqueue(db: Connection, jobs: Sequence[NewJob]) -> list[int]:
@@ -94,26 +57,27 @@ async def enqueue(db: Connection, jobs: Sequence[NewJob]) -> list[int]:
     """
     if not jobs:
         return []
-    found = await db.execute(
-        _ENQUEUE,
+    new = [
         {
-            "workspaces": [job.workspace_id for job in jobs],
-            "connections": [job.connection_id for job in jobs],
-            "kinds": [job.kind for job in jobs],
-            "payloads": [Jsonb(dict(job.payload)) for job in jobs],
-            "versions": [job.version for job in jobs],
-            "priorities": [job.priority for job in jobs],
-            "dedupe_keys": [job.dedupe_key for job in jobs],
-            "limit_keys": [job.limit_key for job in jobs],
-        },
-    )
+            "workspace_id": job.workspace_id,
+            "connection_id": job.connection_id,
+            "kind": job.kind,
+            "payload": dict(job.payload),
+            "version": job.version,
+            "priority": job.priority,
+            "dedupe_key": job.dedupe_key,
+            "limit_keys": list(job.limit_keys),
+        }
+        for job in jobs
+    ]
+    found = await db.execute("SELECT make_jobs(%s)", (Jsonb(new),))
     return [row[0] for row in await found.fetchall()]
 
 
 async def claim(
     db: Connection, owner: str, *, most: int, per_key: int, lease: float = LEASE_SECONDS
 ) -> list[ClaimedJob]:
-    """Take up to `most` jobs that are ready, at most `per_key` of one limit key running at once.
+    """Take up to `most` jobs that are ready, at most `per_key` of each limit key running at once.
 
     Adds one to their attempts and epochs.
     """
@@ -140,71 +104,35 @@ async def renew(
     return {(row[0], row[1]): row[2] for row in await found.fetchall()}
 
 
-_DONE = """
-DELETE FROM jobs j USING unnest(%s::bigint[], %s::int[]) AS u (id, epoch)
-WHERE j.id = u.id AND j.epoch = u.epoch AND j.state = 'running' RETURNING j.id
-"""
-_ENDED = f"""
-UPDATE jobs j SET owner = NULL, lease_until = NULL, error = coalesce(u.error, j.error),
-    state = CASE WHEN j.cancel THEN 'cancelled'
-                 WHEN u.what = 'dead' OR u.what = 'retry' AND j.attempts >= {ATTEMPTS} THEN 'dead'
-                 WHEN u.seconds > 0 THEN 'waiting' ELSE 'ready' END,
-    attempts = j.attempts - CASE WHEN u.what IN ('snooze', 'released') THEN 1 ELSE 0 END,
-    run_at = moment() + make_interval(secs => u.seconds), ended_at = moment(), cancel = false
-FROM unnest(%(ids)s::bigint[], %(epochs)s::int[], %(whats)s::text[], %(seconds)s::float8[],
-            %(errors)s::jsonb[]) AS u (id, epoch, what, seconds, error)
-WHERE j.id = u.id AND j.epoch = u.epoch AND j.state = 'running' RETURNING j.id, j.state
-"""
-
-
 async def finish(db: Connection, outcomes: Sequence[tuple[ClaimedJob, Outcome]]) -> dict[int, str]:
     """Note what came of these jobs, durably; the new state of those that were still ours.
 
     A job that is `Done` has no row any more. One that a person has cancelled stays as
     `cancelled`, unless it is done.
     """
-    states: dict[int, str] = {}
-    done = [job for job, outcome in outcomes if isinstance(outcome, Done)]
-    if done:
-        found = await db.execute(_DONE, ([job.id for job in done], [job.epoch for job in done]))
-        states |= {row[0]: "done" for row in await found.fetchall()}
-    others = [each for each in outcomes if not isinstance(each[1], Done)]
-    if others:
-        found = await db.execute(_ENDED, _ended(others))
-        states |= {row[0]: row[1] for row in await found.fetchall()}
-        if "ready" in states.values():
-            await db.execute(f"SELECT pg_notify('{CHANNEL}', '')")
-    return states
+    found = await db.execute(
+        "SELECT id, state, limited FROM finish_jobs(%s, %s)",
+        (Jsonb([_in_words(job, outcome) for job, outcome in outcomes]), ATTEMPTS),
+    )
+    rows = await found.fetchall()
+    if any(state == "ready" or limited for _, state, limited in rows):
+        await db.execute(f"SELECT pg_notify('{CHANNEL}', '')")
+    return {id_: state for id_, state, _ in rows}
 
 
-def _ended(outcomes: Sequence[tuple[ClaimedJob, Outcome]]) -> dict[str, list[Any]]:
-    whats, seconds, errors = [], [], []
-    for _, outcome in outcomes:
-        what, wait, error = _in_words(outcome)
-        whats.append(what)
-        seconds.append(max(0.0, wait))
-        errors.append(None if error is None else Jsonb(dict(error)))
-    return {
-        "ids": [job.id for job, _ in outcomes],
-        "epochs": [job.epoch for job, _ in outcomes],
-        "whats": whats,
-        "seconds": seconds,
-        "errors": errors,
-    }
-
-
-def _in_words(outcome: Outcome) -> tuple[str, float, Mapping[str, Json] | None]:
+def _in_words(job: ClaimedJob, outcome: Outcome) -> dict[str, Json]:
+    words: dict[str, Json] = {"id": job.id, "epoch": job.epoch}
     match outcome:
-        case Retry(seconds, error):
-            return "retry", seconds, error
-        case Snooze(seconds, reason):
-            return "snooze", seconds, reason
-        case Released():
-            return "released", 0.0, None
-        case Dead(error):
-            return "dead", 0.0, error
         case Done():
-            raise AssertionError("done jobs are deleted")
+            return words | {"outcome": "done"}
+        case Retry(seconds, error):
+            return words | {"outcome": "retry", "wait": max(0.0, seconds), "error": error}
+        case Snooze(seconds, reason):
+            return words | {"outcome": "snooze", "wait": max(0.0, seconds), "error": reason}
+        case Released():
+            return words | {"outcome": "released", "wait": 0}
+        case Dead(error):
+            return words | {"outcome": "dead", "wait": 0, "error": error}
 
 
 async def promote(db: Connection) -> int:
@@ -244,7 +172,8 @@ WITH gone AS (
 )
 UPDATE jobs j SET owner = NULL, lease_until = NULL, ended_at = moment(), cancel = false,
     state = CASE WHEN j.cancel THEN 'cancelled' WHEN j.attempts >= {ATTEMPTS} THEN 'dead'
-                 ELSE 'ready' END,
+                 WHEN j.attempts > 1 THEN 'waiting' ELSE 'ready' END,
+    run_at = moment() + make_interval(secs => {_APART_SECONDS} + j.id % {_APART_SECONDS}),
     epoch = j.epoch + 1, error = jsonb_build_object(
         'code', CASE WHEN l.died THEN 'worker_died' ELSE 'lease_lapsed' END,
         'message', CASE WHEN l.died THEN 'The worker ' || j.owner || ' died while it did this.'
@@ -257,7 +186,9 @@ RETURNING j.id, j.workspace_id, j.connection_id, j.kind, j.state, j.error
 async def rescue(db: Connection) -> list[dict[str, Any]]:
     """Take back the jobs of workers that have died, or were not heard of in time.
 
-    They are ready again, or dead after the last attempt, which the rows say.
+    They are ready again, or dead after the last attempt, which the rows say. Those that have lost
+    more than one worker wait for a while, each for another one: if one of them kills workers, it
+    has others beside it the next time.
     """
     async with db.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_RESCUE)

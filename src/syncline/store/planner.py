@@ -6,19 +6,36 @@ of schedulers may ask at once: each due slot becomes one job, and slots that wer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.jobs import MAKE_GIVEN
 
-__all__ = ["PastRun", "Unplanned", "past_runs", "set_due", "tick", "unplanned"]
+__all__ = [
+    "PAGE",
+    "START",
+    "PastRun",
+    "Place",
+    "Unplanned",
+    "past_runs",
+    "set_due",
+    "tick",
+    "unplanned",
+]
 
-_TICK = f"""
+Place: TypeAlias = tuple[int, int]
+"""Among all connections, in order: a workspace's and a connection's id."""
+START: Place = (0, 0)
+PAGE = 1000
+"""How many connections become jobs in one statement."""
+
+_TICK = """
 WITH due AS (
     SELECT c.workspace_id, c.id, c.next_due, c.source FROM connections c
     JOIN workspaces w ON w.id = c.workspace_id AND w.active
@@ -28,21 +45,38 @@ WITH due AS (
     UPDATE connections c SET last_slot = d.next_due, next_due = NULL FROM due d
     WHERE c.workspace_id = d.workspace_id AND c.id = d.id
 ), given AS (
-    SELECT workspace_id, id AS connection_id, 'sync' AS kind, '{{}}'::jsonb AS payload,
-           1 AS version, 0::smallint AS priority,
-           'sync ' || workspace_id || '/' || id AS dedupe_key,
-           'host ' || lower(substring(source from '^[a-z]+://(?:[^/@]*@)?([^/?#]+)')) AS limit_key,
-           row_number() OVER (ORDER BY next_due) AS n
+    SELECT jsonb_agg(jsonb_build_object(
+        'workspace_id', workspace_id, 'connection_id', id, 'kind', 'sync',
+        'payload', '{}'::jsonb, 'version', 1, 'priority', 0,
+        'dedupe_key', 'sync ' || workspace_id || '/' || id,
+        'limit_keys', array_remove(ARRAY[
+            'host ' || lower(substring(source from '^[a-z]+://(?:[^/@]*@)?([^/?#]+)'))
+        ], NULL)) ORDER BY next_due) AS jobs, count(*) AS count
     FROM due
-){MAKE_GIVEN}
-SELECT (SELECT count(*) FROM due), (SELECT count(*) FROM made), (SELECT count(*) FROM told)
+), made AS (
+    SELECT count(*) FROM given, make_jobs(given.jobs)
+)
+SELECT given.count, made.count FROM given, made
 """
 
 
-async def tick(db: Connection, *, most: int = 500) -> int:
+@asynccontextmanager
+async def _along_indexes(db: Connection) -> AsyncIterator[None]:
+    """A transaction that reads along the indexes: how many connections are due changes from
+    second to second, and statistics do not."""
+    async with db.transaction():
+        await db.execute(
+            "SELECT set_config('enable_seqscan', 'off', true),"
+            " set_config('enable_bitmapscan', 'off', true)"
+        )
+        yield
+
+
+async def tick(db: Connection, *, most: int = PAGE) -> int:
     """Make jobs of up to `most` connections that are due; how many those were."""
-    found = await db.execute(_TICK, {"most": most})
-    row = await found.fetchone()
+    async with _along_indexes(db):
+        found = await db.execute(_TICK, {"most": most})
+        row = await found.fetchone()
     assert row is not None
     return int(row[0])
 
@@ -60,21 +94,33 @@ class Unplanned:
     """By the database's clock."""
 
 
-async def unplanned(db: Connection, *, with_default: bool, most: int = 500) -> list[Unplanned]:
-    """Up to `most` of them; those without a schedule of their own only `with_default`."""
-    async with db.cursor(row_factory=class_row(Unplanned)) as cursor:
-        await cursor.execute(
-            "SELECT c.workspace_id, c.id, c.kind, c.schedule, c.last_slot, moment() AS now"
-            " FROM connections c JOIN workspaces w ON w.id = c.workspace_id AND w.active"
-            " WHERE c.next_due IS NULL AND NOT c.paused AND c.attention IS NULL"
-            " AND c.schedule IS DISTINCT FROM 'manual' AND (c.schedule IS NOT NULL OR %s)"
-            " AND NOT EXISTS (SELECT FROM jobs j WHERE j.workspace_id = c.workspace_id"
-            " AND j.connection_id = c.id AND j.kind = 'sync'"
-            " AND j.state IN ('waiting', 'ready', 'running'))"
-            " ORDER BY c.workspace_id, c.id LIMIT %s",
-            (with_default, most),
-        )
-        return await cursor.fetchall()
+_UNPLANNED = """
+SELECT c.workspace_id, c.id, c.kind, c.schedule, c.last_slot, moment() AS now,
+    w.active AND (c.schedule IS NOT NULL OR %(with_default)s) AND NOT EXISTS (
+        SELECT FROM jobs j WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id
+        AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')) AS wanted
+FROM connections c JOIN workspaces w ON w.id = c.workspace_id
+WHERE c.next_due IS NULL AND NOT c.paused AND c.attention IS NULL
+    AND c.schedule IS DISTINCT FROM 'manual' AND (c.workspace_id, c.id) > (%(workspace)s, %(id)s)
+ORDER BY c.workspace_id, c.id LIMIT %(most)s
+"""
+
+
+async def unplanned(
+    db: Connection, *, with_default: bool, after: Place = START, most: int = 500
+) -> tuple[list[Unplanned], Place | None]:
+    """Those among the next `most` connections without a slot, and where to go on from there.
+
+    Those without a schedule of their own only `with_default`. Most others have a job that lives:
+    they are looked at, too, so what this takes does not depend on how many there are.
+    """
+    workspace, id_ = after
+    wanted = {"with_default": with_default, "workspace": workspace, "id": id_, "most": most}
+    async with _along_indexes(db), db.cursor() as cursor:
+        await cursor.execute(_UNPLANNED, wanted)
+        rows = await cursor.fetchall()
+    place = (rows[-1][0], rows[-1][1]) if len(rows) == most else None
+    return [Unplanned(*row[:-1]) for row in rows if row[-1]], place
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ async def make_sync_jobs(
                 each.id,
                 priority=_PRIORITY,
                 dedupe_key=key,
-                limit_key=_host(each.source),
+                limit_keys=_host(each.source),
             )
             for key, each in keys.items()
         ],
@@ -105,12 +105,12 @@ async def hurry(db: Connection, keys: Sequence[str], payload: Mapping[str, Json]
     )
 
 
-def _host(source: str) -> str | None:
+def _host(source: str) -> Sequence[str]:
     """What the planner limits runs by."""
     scheme, separator, rest = source.partition("://")
     if not separator or not scheme.isalpha():
-        return None
-    return f"host {rest.split('/')[0].split('?')[0].rpartition('@')[2].lower()}"
+        return ()
+    return (f"host {rest.split('/')[0].split('?')[0].rpartition('@')[2].lower()}",)
 
 
 async def workers_alive(db: Connection) -> int:

@@ -29,6 +29,8 @@ __all__ = ["Scheduler"]
 _TICK_SECONDS = 1.0
 _RESCUE_TICKS = 5
 _HISTORY = 50
+_IN_VAIN = 2
+"""Pages of connections, none of which wants a slot, after which a tick ends its search."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Scheduler:
     kinds: Sequence[str]
     """All kinds of sources, in the order in which they are staggered."""
     on_trouble: Callable[[str], None] = field(default=lambda message: None)
+    _place: planner.Place = planner.START
 
     async def run(self, stop: asyncio.Event) -> None:
         """Once a second; a database that went away is waited for."""
@@ -64,15 +67,45 @@ class Scheduler:
             for row in await jobs.rescue(db):
                 self.on_trouble(f"Job {row['id']} is {row['state']}: {row['error']['message']}")
         await jobs.promote(db)
-        while rows := await planner.unplanned(
-            db, with_default=not isinstance(self.default, Manual)
-        ):
-            if not await self._plan(db, rows):
-                break
-        due = 0
-        while found := await planner.tick(db):
-            due += found
+        await self._plan_all(db)
+        return await self._make_due(db)
+
+    async def _make_due(self, db: Connection) -> int:
+        """Make jobs of all that is due. What came together over hours, two sessions share."""
+        due = await planner.tick(db)
+        if due < planner.PAGE:
+            return due
+
+        async def make_some(own: Connection) -> int:
+            made = 0
+            while found := await planner.tick(own):
+                made += found
+            return made
+
+        async with await self.database.connect(application="syncline scheduler") as second:
+            both = await asyncio.gather(make_some(db), make_some(second), return_exceptions=True)
+        for made in both:
+            if isinstance(made, BaseException):
+                raise made
+            due += made
         return due
+
+    async def _plan_all(self, db: Connection) -> None:
+        """Look for what has no next slot: all of it, or in vain at so many connections.
+
+        Where very many have jobs that live, a tick looks at some, and the next one goes on there.
+        """
+        in_vain, first = 0, self._place
+        with_default = not isinstance(self.default, Manual)
+        while True:
+            rows, place = await planner.unplanned(db, with_default=with_default, after=self._place)
+            self._place = place or planner.START
+            if not rows or not await self._plan(db, rows):
+                in_vain += 1
+            if in_vain >= _IN_VAIN or (place is None and first == planner.START):
+                return
+            if place is None:
+                first = planner.START  # what lies before where we began
 
     async def _plan(self, db: Connection, rows: Sequence[Unplanned]) -> int:
         """Give these their next slots; how many got one."""

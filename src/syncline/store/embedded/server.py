@@ -125,6 +125,10 @@ class EmbeddedServer:
         """The pids of the processes that use the server now, ours among them."""
         return sorted(set(self._registry.pids()))
 
+    def pid(self) -> int | None:
+        """The server's process; None where there is none. May be asked often."""
+        return observe(self._folder).pid
+
     def info(self) -> ServerInfo:
         """What runs, or lies, in the data folder. Reads the sizes of a thousand files."""
         observed = observe(self._folder)
