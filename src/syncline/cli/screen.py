@@ -15,6 +15,7 @@ __all__ = [
     "age",
     "bold",
     "complain",
+    "counted",
     "dim",
     "is_terminal",
     "local_time",
@@ -141,6 +142,11 @@ def span(seconds: float) -> str:
 def size(count: int) -> str:
     """Bytes, in one unit."""
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def counted(count: int, what: str) -> str:
+    """`1 document`, `2 documents`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def local_time(moment: datetime) -> str:
