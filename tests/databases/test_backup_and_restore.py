@@ -19,6 +19,9 @@ from syncline.store import archive
 from syncline.store.database import Database
 from syncline.store.embedded import EmbeddedServer
 from syncline.store.migrations import HEAD
+from syncline.store.vector_index import MANY, unindexed
+from syncline.store.workspaces import find_workspace
+from syncline.sync.maintenance import indexes
 from syncline.testing.clock import FakeClock
 from tests.databases.knowledge import everything, sync_again
 from tests.support.external import external_server
@@ -258,6 +261,31 @@ async def test_keys_are_kept_apart_unless_they_are_asked_for(
     again = await restore(target, packed.path, replace=True)
     assert again.keys == target.data_dir / "secret-keys.restored"
     assert restored.keys.read_text() == "second\n"
+
+
+async def test_a_large_workspaces_vector_index_comes_back(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """It is no part of the schema: it is built when there are enough vectors, and so it is here."""
+    source, target = make_settings(), make_settings()
+    async with Database(source) as database, database.connection() as db:
+        await db.execute("INSERT INTO workspaces (name) VALUES ('default')")
+        await db.execute("INSERT INTO models (name, dimension) VALUES ('small', 3)")
+        await db.execute(
+            "INSERT INTO embeddings SELECT 1, 1, int4send(n),"
+            " ARRAY[sin(n), cos(n), 0.5]::real[]::halfvec FROM generate_series(1, %s) n",
+            (MANY,),
+        )
+        await indexes.run_everywhere(database)
+    await restore(target, (await backup(source, tmp_path / "a.backup")).path)
+    async with Database(target) as database, database.connection() as db:
+        workspace = await find_workspace(db, "default")
+        assert await unindexed(db, workspace) == []
+        found = await db.execute(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid ="
+            " 'syncline.embeddings_near_1_1'::regclass"
+        )
+        assert await found.fetchone() == (True,)
 
 
 async def test_memory_does_not_grow_with_a_table(

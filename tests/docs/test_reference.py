@@ -108,6 +108,7 @@ COMMANDS = {
         "MOVED=$(mktemp -d /tmp/syncline-XXXXXX) && chmod 711 $MOVED",
         "syncline db move $MOVED --data-dir $OTHER --json",
     ],
+    "db upgrade": ["syncline db upgrade --data-dir $MOVED --json"],
     "doctor": ["rm -r $OTHER $MOVED", "syncline doctor --json"],
 }
 

@@ -27,6 +27,7 @@ KINDS = ("scripted", "scripted-listing")
 _UPKEEP = {
     Failpoint.SEGMENTS_MERGED,
     Failpoint.VECTOR_INDEX_BEGUN,
+    Failpoint.BACKUP_BEFORE_FINISH,
     Failpoint.LOADING_TABLES_LOADED,
     Failpoint.LOADING_BEFORE_COMMIT,
     Failpoint.UPGRADE_COPIED,

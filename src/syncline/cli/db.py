@@ -18,7 +18,7 @@ from syncline.core.errors import UsageError
 from syncline.settings import Settings
 
 if TYPE_CHECKING:
-    from syncline.databases import Backup, DatabaseInfo, Moved, Restored
+    from syncline.databases import Backup, DatabaseInfo, Moved, Restored, Upgraded
     from syncline.store.archive import Manifest
     from syncline.store.sizes import Holdings
 
@@ -81,6 +81,8 @@ def _print_info(found: DatabaseInfo) -> None:
         say(f"Used by the processes {', '.join(map(str, found.used_by))}.")
     if found.sessions:
         say(f"Connected: {shown(', '.join(found.sessions))}.")
+    if found.newer is not None:
+        say(f"PostgreSQL {found.newer} comes with this Syncline: syncline db upgrade")
     last = found.last_backup
     if last is None:
         say("No backup that this machine knows of: syncline db backup FOLDER")
@@ -250,6 +252,54 @@ def move_to(
     if done.keys is not None and not quiet:
         say(f"The keys of stored secrets are in {shown(done.keys)}: they are needed there, too.")
     return 0
+
+
+@app.command("upgrade")
+def upgrade_to(
+    remove: Annotated[
+        bool,
+        typer.Option("--remove-old", help="Remove the database of before, when you are sure."),
+    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> int:
+    """Bring the bundled database to the newest PostgreSQL that comes with Syncline.
+
+    It takes about the time of a move, and the space of the database once more. Nobody may use it
+    meanwhile. The database of before stays beside the new one until --remove-old. Syncline's own
+    tables need no upgrade: whatever command comes first brings them up to date.
+    """
+    settings = Settings.from_environment(environment_with(data_dir))
+
+    async def work(interruption: Interruption) -> Upgraded:
+        from syncline.databases import upgrade
+
+        with CopyMeter(quiet=quiet) as meter:
+            return await upgrade(settings, on_progress=meter.update)
+
+    done = run_alone(work)
+    removed = _remove_old(settings) if remove else []
+    if as_json:
+        print_json({**done.as_json(), "removed": removed})
+        return 0
+    if quiet:
+        return 0
+    if done.before == done.after:
+        say(f"It is PostgreSQL {done.after}, the newest that comes with Syncline.")
+    else:
+        say(f"Upgraded from PostgreSQL {done.before} to {done.after}; all rows are the same.")
+    for path in removed:
+        say(f"Removed {shown(path)}.")
+    for old in [] if remove else done.old:
+        say(f"The one of before is in {shown(old)}, until: syncline db upgrade --remove-old")
+    return 0
+
+
+def _remove_old(settings: Settings) -> list[str]:
+    from syncline.databases import remove_old
+
+    return [str(path) for path in remove_old(settings)]
 
 
 def _contents(what: Manifest | Holdings) -> str:

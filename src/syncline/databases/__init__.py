@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from syncline.databases.moving import Moved, move
     from syncline.databases.overview import DatabaseInfo, read_info
     from syncline.databases.restoring import Restored, restore
+    from syncline.databases.upgrading import Upgraded, remove_old, upgrade
 
 __all__ = [
     "Backup",
@@ -29,6 +30,7 @@ __all__ = [
     "backup",
     "move",
     "read_info",
+    "remove_old",
     "restore",
     "upgrade",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "backup": "backing_up",
     "move": "moving",
     "read_info": "overview",
+    "remove_old": "upgrading",
     "restore": "restoring",
     "upgrade": "upgrading",
 }

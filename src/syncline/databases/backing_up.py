@@ -13,6 +13,7 @@ import psycopg
 
 from syncline.core.clock import SystemClock
 from syncline.core.errors import UsageError
+from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import Json
 from syncline.core.ports import Clock
 from syncline.databases.copying import OnProgress, in_thread, watched
@@ -105,6 +106,7 @@ async def backup(
             watch.interrupt(db)
             manifest = _write(writer, db, watch, now, packed)
             watch.check()
+            hit(Failpoint.BACKUP_BEFORE_FINISH)
             return writer.finish(manifest, overwrite=overwrite), manifest
 
     async with Database(settings) as database:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +17,9 @@ from syncline.settings import Settings
 from syncline.store.across import Side, copy_across
 from syncline.store.database import Database, shown_address
 from syncline.store.sizes import Holdings, count_holdings
+from syncline.store.transfer import open_session
 
-__all__ = ["Moved", "copy_database", "move"]
+__all__ = ["Moved", "copied", "move"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,8 @@ async def move(
     `SchemaMismatch`.
     """
     async with Database(settings) as source, Database(target) as into:
-        holdings, rows = await copy_database(
-            (settings, source), (target, into), on_progress=on_progress
-        )
+        async with copied(source, into, on_progress=on_progress) as (holdings, rows):
+            pass
         keys = read_keys(settings)
         kept = None
         if keys is not None:
@@ -68,27 +71,30 @@ async def move(
     return Moved(shown_address(settings), shown_address(target), holdings, rows, variable, kept)
 
 
-async def copy_database(
-    source: tuple[Settings, Database],
-    target: tuple[Settings, Database],
-    *,
-    on_progress: OnProgress | None,
-) -> tuple[Holdings, int]:
-    """What `move` does between two open databases: what was there, and how many rows."""
-    sides = []
-    counted = []
-    for _, database in (source, target):
+@asynccontextmanager
+async def copied(
+    source: Database, target: Database, *, on_progress: OnProgress | None, empty: bool = False
+) -> AsyncIterator[tuple[Holdings, int]]:
+    """Copy from one open database to another: what there was, and how many rows.
+
+    Until the context ends nobody can write to the source. It may be `empty` only if that is said.
+    """
+    sides, counted = [], []
+    for database in (source, target):
         async with database.connection() as db:
             counted.append(await count_holdings(db))
             sides.append(Side(database.owner_parameters, [db.info.backend_pid]))
     ours, there = counted
-    if not ours.workspaces:
-        raise UsageError(f"There is nothing to move: {shown_address(source[0])} is empty.")
+    if not ours.workspaces and not empty:
+        raise UsageError(f"There is nothing to move: {source.address} is empty.")
     if there.workspaces:
         raise UsageError(
-            f"{shown_address(target[0])} has {there.workspaces} workspaces with"
-            f" {there.documents} documents.",
+            f"{target.address} has {there.workspaces} workspaces with {there.documents} documents.",
             hint="Move to an empty database. `syncline db restore FILE --replace` replaces one.",
         )
     watch = watched("Moving", on_progress)
-    return ours, await in_thread(watch, lambda: copy_across(sides[0], sides[1], watch))
+    with ExitStack() as stack:
+        opening = open_session(sides[0].owner, "syncline move")
+        session = await asyncio.to_thread(stack.enter_context, opening)
+        rows = await in_thread(watch, lambda: copy_across(session, sides[0].ours, sides[1], watch))
+        yield ours, rows

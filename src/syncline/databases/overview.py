@@ -12,6 +12,7 @@ from syncline.core.model import Json
 from syncline.databases.last_backup import LastBackup, read_last_backup
 from syncline.settings import Settings
 from syncline.store.database import Database, shown_address
+from syncline.store.embedded.binaries import NEWEST
 from syncline.store.embedded.holder import Holder
 from syncline.store.inspection import inspect_database
 from syncline.store.presence import users_of
@@ -37,6 +38,8 @@ class DatabaseInfo:
     data_folder: Path | None
     """Of the bundled one."""
     postgres: str
+    newer: str | None
+    """The major version that the bundled one could be upgraded to."""
     pgvector: str | None
     revision: str
     database_bytes: int
@@ -61,6 +64,7 @@ class DatabaseInfo:
             "bundled": self.bundled,
             "data_folder": None if self.data_folder is None else str(self.data_folder),
             "postgres": self.postgres,
+            "newer": self.newer,
             "pgvector": self.pgvector,
             "revision": self.revision,
             "database_bytes": self.database_bytes,
@@ -95,6 +99,7 @@ async def read_info(settings: Settings, *, tables: int = 8) -> DatabaseInfo:
             bundled=server is not None,
             data_folder=None if server is None else settings.data_dir,
             postgres=facts.server,
+            newer=None if server is None or facts.server.startswith(f"{NEWEST}.") else NEWEST,
             pgvector=facts.pgvector,
             revision=facts.revision,
             database_bytes=whole,

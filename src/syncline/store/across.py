@@ -10,8 +10,8 @@ from syncline.store.loading import loading, lock_tables, refuse_company
 from syncline.store.migrations import HEAD
 from syncline.store.transfer import (
     Reading,
+    Session,
     Watch,
-    open_session,
     read_sequences,
     read_tables,
     write_table,
@@ -30,25 +30,23 @@ class Side:
     """The server's processes of our own sessions."""
 
 
-def copy_across(source: Side, target: Side, watch: Watch) -> int:
+def copy_across(source: Session, ours: Sequence[int], target: Side, watch: Watch) -> int:
     """Replace the target's tables by the source's, in one transaction; how many rows those are.
 
-    Both are ours alone meanwhile: nobody else may be connected, and nobody can write. The source
-    is only read. Raises `DatabaseInUse`; `StoreError` where what arrived is not what was sent.
+    Both are ours alone meanwhile: nobody else may be connected, and nobody can write; in the
+    source not before its session ends, which only reads. Raises `DatabaseInUse`; `StoreError`
+    where what arrived is not what was sent.
     """
-    with (
-        open_session(source.owner, "syncline move") as reading_from,
-        loading(target.owner, ours=target.ours) as opened,
-    ):
-        for session in (reading_from, opened.session):
+    with loading(target.owner, ours=target.ours) as opened:
+        for session in (source, opened.session):
             watch.interrupt(session)
-        lock_tables(reading_from, "SHARE")
-        refuse_company(reading_from, source.ours)
+        lock_tables(source, "SHARE")
+        refuse_company(source, ours)
         rows = 0
         with opened.tables(HEAD):
             sent = []
-            for table in read_tables(reading_from):
-                reading = Reading(reading_from, table, watch)
+            for table in read_tables(source):
+                reading = Reading(source, table, watch)
                 write_table(opened.session, table, reading.blocks())
                 sent.append((table, reading.fingerprint))
                 rows += reading.rows
@@ -65,5 +63,5 @@ def copy_across(source: Side, target: Side, watch: Watch) -> int:
                         " report it.",
                     )
         watch.check()
-        opened.finish(HEAD, read_sequences(reading_from))
+        opened.finish(HEAD, read_sequences(source))
         return rows

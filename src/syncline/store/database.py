@@ -62,6 +62,11 @@ class Database:
         self._spare: list[Connection] = []
 
     @property
+    def address(self) -> str:
+        """Which database it is, for people: without a password."""
+        return shown_address(self._settings)
+
+    @property
     def parameters(self) -> dict[str, str]:
         """What another process needs to `connect` to the same database. Holds the password."""
         return self._parameters

@@ -111,15 +111,20 @@ class Watch:
 
 @contextmanager
 def open_session(owner: dict[str, str], application: str) -> Iterator[Session]:
-    """A session as the tables' owner, in a transaction. Raises `DatabaseUnavailable`."""
+    """A session as the tables' owner, for reading: nothing is committed.
+
+    Raises `DatabaseUnavailable`.
+    """
     try:
         opened = psycopg.connect(
             make_conninfo(**{**owner, "application_name": application, "client_encoding": "UTF8"})
         )
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
-    with opened as db:
-        yield db
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def read_tables(db: Session) -> list[Table]:
