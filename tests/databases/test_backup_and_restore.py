@@ -219,6 +219,25 @@ async def test_one_that_is_cancelled_is_undone(make_settings: MakeSettings, tmp_
     assert not EmbeddedServer(target).info().running
 
 
+async def test_a_server_that_dies_meanwhile_is_told(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Nothing has been changed, and the next restore starts it again."""
+    source, target = make_settings(filled=True), make_settings(filled=True)
+    path = (await backup(source, tmp_path / "a.backup")).path
+    server = EmbeddedServer(target)
+
+    def kill(progress: Any) -> None:
+        if progress.doing == "Restoring" and progress.what == "manifest":
+            os.kill(server.info().pid or 0, signal.SIGQUIT)
+
+    before = await everything(target)
+    with pytest.raises(StoreError, match="Restoring: the database could not go on") as caught:
+        await restore(target, path, replace=True, on_progress=kill)
+    assert "as it was" in (caught.value.hint or "")
+    assert await everything(target) == before
+
+
 async def test_a_folder_keeps_the_newest(make_settings: MakeSettings, tmp_path: Path) -> None:
     """Named after their time; other files in it are none of our business."""
     settings = make_settings(filled=True)

@@ -226,7 +226,7 @@ def move_to(
     Afterwards a setting says which one is in use: you are told which.
     """
     settings = Settings.from_environment(environment_with(data_dir))
-    if "://" in target:
+    if "://" in target or "=" in target:  # a URL, or libpq's other way to say it
         place = {"database_url": target, "data_dir": settings.data_dir}
     else:
         place = {"database_url": None, "data_dir": Path(target).absolute()}

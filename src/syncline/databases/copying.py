@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import psycopg
+
+from syncline.core.errors import StoreError
 from syncline.store.transfer import Stopped, Watch
 
 __all__ = ["OnProgress", "Progress", "in_thread", "watched"]
@@ -38,7 +41,8 @@ def watched(doing: str, on_progress: OnProgress | None, total: int | None = None
 
 async def in_thread(watch: Watch, work: Callable[[], T]) -> T:
     """Run `work` in a thread. When this is cancelled, it is stopped, and waited for: whatever it
-    has begun is undone by then."""
+    has begun is undone by then. Raises what it raises, and `StoreError` for what the database
+    refuses."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)
@@ -54,3 +58,9 @@ async def in_thread(watch: Watch, work: Callable[[], T]) -> T:
         raise
     except Stopped:
         raise asyncio.CancelledError from None
+    except psycopg.Error as error:
+        lines = str(error).strip().splitlines()
+        raise StoreError(
+            f"{watch.doing}: the database could not go on: {lines[0] if lines else error!r}",
+            hint="What was there is as it was. `syncline doctor` looks for the cause.",
+        ) from error

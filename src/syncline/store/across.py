@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncline.core.errors import StoreError
-from syncline.store.loading import loading, lock_tables, refuse_company
+from syncline.store.loading import loading, take_alone
 from syncline.store.migrations import HEAD
 from syncline.store.transfer import (
     Reading,
@@ -40,8 +40,7 @@ def copy_across(source: Session, ours: Sequence[int], target: Side, watch: Watch
     with loading(target.owner, ours=target.ours) as opened:
         for session in (source, opened.session):
             watch.interrupt(session)
-        lock_tables(source, "SHARE")
-        refuse_company(source, ours)
+        take_alone(source, "SHARE", ours)
         rows = 0
         with opened.tables(HEAD):
             sent = []

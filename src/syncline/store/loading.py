@@ -30,7 +30,9 @@ from syncline.store.transfer import Session, open_session, read_tables, set_sequ
 if TYPE_CHECKING:
     import sqlalchemy
 
-__all__ = ["Loading", "loading", "lock_tables", "refresh", "refuse_company"]
+__all__ = ["Loading", "loading", "refresh", "take_alone"]
+
+_PATIENCE = "10s"
 
 
 class Loading:
@@ -69,39 +71,47 @@ class Loading:
 def loading(owner: dict[str, str], *, ours: Sequence[int] = ()) -> Iterator[Loading]:
     """The database of these libpq parameters, for us alone until the transaction ends.
 
-    `ours` are our own other sessions. Raises `DatabaseInUse`.
+    `ours` are our own other sessions. Raises `DatabaseInUse`, and psycopg's errors.
     """
-    with (
-        opened_for_migrations({**owner, "application_name": "syncline loading"}) as connection,
-        connection.begin(),
-    ):
-        opened = Loading(connection)
-        opened.session.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
-        lock_tables(opened.session, "ACCESS EXCLUSIVE")
-        refuse_company(opened.session, ours)
-        yield opened
+    from sqlalchemy.exc import DBAPIError
+
+    parameters = {**owner, "application_name": "syncline loading"}
+    try:
+        with opened_for_migrations(parameters) as connection, connection.begin():
+            opened = Loading(connection)
+            opened.session.execute("SELECT pg_advisory_xact_lock(%s)", (UPGRADE_LOCK,))
+            take_alone(opened.session, "ACCESS EXCLUSIVE", ours)
+            yield opened
+    except DBAPIError as error:
+        # SQLAlchemy's word for what psycopg says.
+        raise error.orig or error from error
 
 
-def lock_tables(db: Session, mode: str) -> None:
-    """Keep others from writing (`SHARE`), or from everything (`ACCESS EXCLUSIVE`).
+def take_alone(db: Session, mode: str, ours: Sequence[int]) -> None:
+    """Keep others from writing (`SHARE`), or from everything (`ACCESS EXCLUSIVE`), until the
+    session's transaction ends.
 
-    Raises `DatabaseInUse`.
+    Raises `DatabaseInUse` where other sessions of Syncline's are connected, besides `ours`.
     """
+    _refuse_company(db, ours)
+    _lock_tables(db, mode)
+    _refuse_company(db, ours)  # who came while we waited
+
+
+def _lock_tables(db: Session, mode: str) -> None:
     names = [sql.Identifier(SCHEMA, table.name) for table in read_tables(db)]
     if not names:
         return
+    statement = sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.SQL(", ").join(names), sql.SQL(mode))
     try:
-        db.execute(
-            sql.SQL("LOCK TABLE {} IN {} MODE NOWAIT").format(
-                sql.SQL(", ").join(names), sql.SQL(mode)
-            )
-        )
+        # An autovacuum in the way gives up within a second or two.
+        db.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'".encode())
+        db.execute(statement)
     except psycopg.errors.LockNotAvailable as error:
-        raise _in_use("Somebody is just working with its tables") from error
+        raise _in_use("Somebody has been working with its tables for too long") from error
 
 
-def refuse_company(db: Session, ours: Sequence[int]) -> None:
-    """Raise `DatabaseInUse` where other sessions of Syncline's are connected."""
+def _refuse_company(db: Session, ours: Sequence[int]) -> None:
     names = users_of(db, ours)
     if names:
         raise _in_use(f"Connected are: {', '.join(names)}")
