@@ -11,6 +11,7 @@ import pytest
 from syncline.core.errors import DatabaseInUse, DatabaseUnavailable, UsageError
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE
 from syncline.databases import read_info, remove_old, upgrade, upgrading
+from syncline.databases.copying import Progress
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.store.embedded import EmbeddedServer
@@ -64,8 +65,9 @@ async def test_not_while_others_use_it(make_settings: MakeSettings) -> None:
     late = EmbeddedServer(settings)
     loop = asyncio.get_running_loop()
 
-    def come(progress: object) -> None:
-        asyncio.run_coroutine_threadsafe(late.acquire(), loop).result()
+    def come(progress: Progress) -> None:
+        if progress.doing == "Moving":
+            asyncio.run_coroutine_threadsafe(late.acquire(), loop).result()
 
     with pytest.raises(DatabaseInUse, match="meanwhile"):
         await upgrade(settings, on_progress=come)

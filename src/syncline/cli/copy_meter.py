@@ -29,7 +29,8 @@ class CopyMeter:
         self._live: Any = None
         self._lock = threading.Lock()
         self._over = False
-        self._started = self._drawn = time.monotonic()
+        self._doing = ""
+        self._begun = self._drawn = self._started = time.monotonic()
 
     @property
     def update(self) -> OnProgress | None:
@@ -47,11 +48,22 @@ class CopyMeter:
     ) -> None:
         with self._lock:
             self._over = True
-            if self._live is not None:
-                self._live.stop()
+            self._clear()
+
+    def clear(self) -> None:
+        """Take the line away, for something to be asked; the next block brings it back."""
+        with self._lock:
+            self._clear()
+
+    def _clear(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def _update(self, progress: Progress) -> None:
         now = time.monotonic()
+        if progress.doing != self._doing:
+            self._doing, self._begun, self._drawn = progress.doing, now, 0.0
         if now - self._started < _FIRST_AFTER or now - self._drawn < _EVERY:
             return
         with self._lock:
@@ -60,12 +72,14 @@ class CopyMeter:
             self._drawn = now
             if self._live is None:
                 self._live = open_live()
-            self._live.update(_line(progress, now - self._started))
+            self._live.update(_line(progress, now - self._begun))
 
 
 def _line(progress: Progress, seconds: float) -> Any:
     from rich.text import Text
 
+    if not progress.bytes:
+        return Text(f"{progress.doing} …")
     far = size(progress.bytes)
     if progress.total:
         part = min(100, 100 * progress.bytes // progress.total)

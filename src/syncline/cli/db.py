@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncline.cli.copy_meter import CopyMeter
+from syncline.cli.db_info import print_info
 from syncline.cli.lazy import ListByDefault
 from syncline.cli.options import AsJson, DataDir, Quiet, environment_with
 from syncline.cli.running import Interruption, run_alone
-from syncline.cli.screen import bold, counted, local_time, note, print_json, say, shown, size, table
+from syncline.cli.screen import counted, local_time, note, print_json, say, shown, size
 from syncline.core.errors import UsageError
 from syncline.settings import Settings
 
@@ -54,46 +55,8 @@ def info(as_json: AsJson = False, data_dir: DataDir = None) -> int:
     if as_json:
         print_json(found.as_json())
     else:
-        _print_info(found)
+        print_info(found)
     return 0
-
-
-def _print_info(found: DatabaseInfo) -> None:
-    holdings = found.holdings
-    say(f"{bold(shown(found.address))}")
-    say(f"  PostgreSQL {found.postgres}, pgvector {found.pgvector}, schema {found.revision}")
-    say(
-        f"  {counted(holdings.workspaces, 'workspace')}, "
-        f"{counted(holdings.connections, 'connection')}, "
-        f"{counted(holdings.documents, 'document')}, {_jobs(holdings)}"
-    )
-    say(f"  {size(found.database_bytes)}, Syncline's tables {size(found.syncline_bytes)}:")
-    say()
-    table(
-        ("table", "rows", "size"),
-        [(each.name, f"about {each.rows}", size(each.bytes)) for each in found.tables],
-        right="lrr",
-    )
-    say()
-    if found.held_by is not None:
-        say(f"Held up by `syncline up`, process {found.held_by}.")
-    if found.used_by:
-        say(f"Used by the processes {', '.join(map(str, found.used_by))}.")
-    if found.sessions:
-        say(f"Connected: {shown(', '.join(found.sessions))}.")
-    if found.newer is not None:
-        say(f"PostgreSQL {found.newer} comes with this Syncline: syncline db upgrade")
-    last = found.last_backup
-    if last is None:
-        say("No backup that this machine knows of: syncline db backup FOLDER")
-    else:
-        when = local_time(datetime.fromisoformat(last.made_at))
-        say(f"Last backup: {when}, {size(last.bytes)}, {shown(last.path)}")
-
-
-def _jobs(holdings: Holdings) -> str:
-    states = ", ".join(f"{jobs} {state}" for state, jobs in sorted(holdings.jobs.items()))
-    return f"jobs: {states}" if states else "no jobs"
 
 
 @app.command()
@@ -179,16 +142,18 @@ def restore(
     The whole file is checked first. Then all of it is restored, or nothing is changed.
     """
     settings = Settings.from_environment(environment_with(data_dir))
+    meter = CopyMeter(quiet=quiet)
 
     def confirm(manifest: Manifest, there: Holdings) -> None:
+        meter.clear()
         made = local_time(datetime.fromisoformat(manifest.made_at))
-        question = f"Replace {_contents(there)}, by {_contents(manifest)}, of {made}?"
+        question = f"Replace {_contents(there)} by {_contents(manifest)}, as of {made}?"
         _agree(question, yes=yes)
 
     async def work(interruption: Interruption) -> Restored:
         from syncline.databases import restore
 
-        with CopyMeter(quiet=quiet) as meter:
+        with meter:
             return await restore(
                 settings, file, replace=replace, confirm=confirm, on_progress=meter.update
             )

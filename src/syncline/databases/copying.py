@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is. `total` is bytes too, where that is known beforehand."""
+    """How far it is. `bytes` is 0 where nothing is counted; `total` is known beforehand or not."""
 
     doing: str
     what: str
@@ -29,7 +29,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], object]
-"""Called for each block, from another thread."""
+"""Called for each block, mostly from another thread."""
 
 
 def watched(doing: str, on_progress: OnProgress | None, total: int | None = None) -> Watch:

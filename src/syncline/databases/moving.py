@@ -66,7 +66,7 @@ async def move(
         if keys is not None:
             # A server of one's own has no place for them: they stay in the data folder.
             kept = key_file(settings) if target.database_url else write_keys(target, keys)
-        await put_in_order(into)
+        await put_in_order(into, on_progress)
     variable = "DATABASE_URL" if target.database_url else "SYNCLINE_DATA_DIR"
     return Moved(shown_address(settings), shown_address(target), holdings, rows, variable, kept)
 

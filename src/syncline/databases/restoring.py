@@ -9,7 +9,7 @@ from pathlib import Path
 
 from syncline.core.errors import BadBackup, SchemaMismatch, UsageError
 from syncline.core.model import Json
-from syncline.databases.copying import OnProgress, in_thread, watched
+from syncline.databases.copying import OnProgress, Progress, in_thread, watched
 from syncline.databases.keys import write_keys
 from syncline.settings import Settings
 from syncline.store.archive import Archive, Manifest, TablePart
@@ -94,7 +94,7 @@ async def restore(
             lambda: _load(database.owner_parameters, [ours], archive, manifest, watch),
         )
         kept = write_keys(settings, archive.keys()) if manifest.keys else None
-        await put_in_order(database)
+        await put_in_order(database, on_progress)
     return Restored(shown_address(settings), manifest, there, kept)
 
 
@@ -131,7 +131,9 @@ def _noted(archive: Archive, part: TablePart, watch: Watch) -> Iterator[bytes]:
         yield block
 
 
-async def put_in_order(database: Database) -> None:
+async def put_in_order(database: Database, on_progress: OnProgress | None) -> None:
     """After loading: what makes searches fast. `syncline up` would do it in time, too."""
+    if on_progress is not None:
+        on_progress(Progress("Putting indexes in order", "", 0))
     await asyncio.to_thread(refresh, database.owner_parameters)
     await indexes.run_everywhere(database)

@@ -127,7 +127,7 @@ async def _rebuild(
             _,
             rows,
         ):
-            await put_in_order(into)
+            await put_in_order(into, on_progress)
             await into.close()
             # Others could read meanwhile, and nobody write; from here on nobody can come.
             if not await source.server.stop(then=lambda: exchange(folder)):
