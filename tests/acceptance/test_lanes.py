@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
 import pytest
 
 from syncline.core.errors import Fenced, RunInProgress
@@ -17,6 +15,7 @@ from syncline.settings import Settings
 from syncline.store.database import Connection
 from syncline.store.runs import close_run, find_run, hold, open_run
 from tests.support.state import assert_consistent, state_of
+from tests.support.stopped import stopped_children
 from tests.support.storm import first_state
 from tests.support.syncs import Ended, open_syncs, sync_process, sync_process_result
 from tests.support.waiting import wait_until
@@ -111,14 +110,14 @@ async def test_a_stopped_worker_does_not_hold_up_its_successor(
     first = sync_process(
         server_settings, workspace_name, world, failpoints=f"{place}=pause", forked=False
     )
-    wait_until(lambda: _stopped_children(first.pid))
+    wait_until(lambda: stopped_children(first.pid))
     forced = await asyncio.to_thread(_forced, server_settings, workspace_name, world)
     assert forced.report is not None, forced.errors
     assert forced.report["exit_code"] == 0
     assert forced.report["created"] + forced.report["unchanged"] == 60
     assert forced.report["seconds"] < 30
     before = await state_of(db, workspace_name)
-    for pid in _stopped_children(first.pid):
+    for pid in stopped_children(first.pid):
         os.kill(pid, signal.SIGCONT)
     ended = await asyncio.to_thread(sync_process_result, first)
     assert ended.report is not None, ended.errors
@@ -129,13 +128,3 @@ async def test_a_stopped_worker_does_not_hold_up_its_successor(
 
 def _forced(settings: Settings, workspace: str, world: World) -> Ended:
     return sync_process_result(sync_process(settings, workspace, world, mode="force"))
-
-
-def _stopped_children(parent: int) -> list[int]:
-    """The stopped processes among those that a process has started."""
-    found = []
-    for child in psutil.Process(parent).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if child.status() == psutil.STATUS_STOPPED:
-                found.append(child.pid)
-    return found

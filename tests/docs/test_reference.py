@@ -119,7 +119,18 @@ COMMANDS = {
     "jobs show": ["syncline jobs show $JOB --json"],
     "jobs cancel": ["syncline jobs cancel $JOB --json"],
     "jobs retry": ["syncline jobs retry $JOB --json"],
-    "doctor": ["syncline doctor --json"],
+    "db info": ["syncline db --json"],
+    "db backup": ["syncline db backup all.backup --json"],
+    "db restore": [
+        "OTHER=$(mktemp -d /tmp/syncline-XXXXXX) && chmod 711 $OTHER",
+        "syncline db restore all.backup --data-dir $OTHER --json",
+    ],
+    "db move": [
+        "MOVED=$(mktemp -d /tmp/syncline-XXXXXX) && chmod 711 $MOVED",
+        "syncline db move $MOVED --data-dir $OTHER --json",
+    ],
+    "db upgrade": ["syncline db upgrade --data-dir $MOVED --json"],
+    "doctor": ["rm -r $OTHER $MOVED", "syncline doctor --json"],
 }
 
 

@@ -23,8 +23,16 @@ from tests.support.world import World
 ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "120"))
 KINDS = ("scripted", "scripted-listing")
 # Reached by no run over this source, or not before the lane is open. Upkeep comes after a run,
-# and has fault tests of its own.
-_UPKEEP = {Failpoint.SEGMENTS_MERGED, Failpoint.VECTOR_INDEX_BEGUN}
+# and has fault tests of its own, as has what is done with whole databases (tests/databases).
+_UPKEEP = {
+    Failpoint.SEGMENTS_MERGED,
+    Failpoint.VECTOR_INDEX_BEGUN,
+    Failpoint.BACKUP_BEFORE_FINISH,
+    Failpoint.LOADING_TABLES_LOADED,
+    Failpoint.LOADING_BEFORE_COMMIT,
+    Failpoint.UPGRADE_COPIED,
+    Failpoint.UPGRADE_OLD_MOVED,
+}
 _NOT_BY = {
     "scripted": {Failpoint.ABSENCE_DECIDED} | _UPKEEP,
     "scripted-listing": {Failpoint.CHECKPOINT_BEFORE, Failpoint.CHECKPOINT_STORED} | _UPKEEP,

@@ -35,6 +35,7 @@ COMMANDS = {
     "scheduler": "Make jobs of what is due; as many as one likes.",
     "down": "Stop what `syncline up` has started.",
     "keys": "List the keys that secrets are sealed with, and change them.",
+    "db": "Look at the database; back it up, restore, move or upgrade it.",
     "doctor": "Check this installation.",
     "version": "Show the version.",
 }
@@ -107,8 +108,10 @@ class LazyGroup(TyperGroup):
 class ListByDefault(TyperGroup):
     """A group whose command is `list` where none is given: `syncline documents --json`."""
 
+    default = "list"
+
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         options_only = not args or (args[0].startswith("-") and args[0] not in ("--help", "-h"))
         if options_only and not ctx.resilient_parsing:  # which is how completion looks around
-            args = ["list", *args]
+            args = [self.default, *args]
         return super().parse_args(ctx, args)

@@ -13,7 +13,7 @@ from syncline.cli.screen import is_terminal, note, shown, span, width
 if TYPE_CHECKING:
     from syncline.sync.report import Progress
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "open_live"]
 
 _FIRST_AFTER = 0.4
 """Seconds: a run that is over by then needs no display."""
@@ -67,7 +67,7 @@ class Meter:
             return
         self._drawn = now
         if self._live is None:
-            self._live = _open_live()
+            self._live = open_live()
         self._live.update(self._line(progress, now - self._started))
 
     def _line(self, progress: Progress, seconds: float) -> Any:
@@ -95,7 +95,8 @@ class Meter:
         return None if to_do <= 0 else to_do * seconds / progress.settled
 
 
-def _open_live() -> Any:
+def open_live() -> Any:
+    """A line on standard error that can be written anew, and is gone when it is stopped."""
     from rich.console import Console
     from rich.live import Live
 

@@ -17,6 +17,8 @@
     ├── StoreError                the database
     │   ├── DatabaseUnavailable   it does not run, or cannot be reached or started
     │   ├── SchemaMismatch        the database belongs to another version of Syncline
+    │   ├── DatabaseInUse         others work with it, and what was asked for needs it alone
+    │   ├── BadBackup             a backup is damaged, cut off, or not one that we can read
     │   └── Conflict              a row changed between reading and writing; read again
     ├── RunError                  a run as a whole
     │   ├── RunInProgress         another run holds this connection's lane
@@ -27,10 +29,12 @@
 from __future__ import annotations
 
 __all__ = [
+    "BadBackup",
     "BadContent",
     "BlockedAddress",
     "ConfigurationError",
     "Conflict",
+    "DatabaseInUse",
     "DatabaseUnavailable",
     "Fenced",
     "Forbidden",
@@ -151,6 +155,14 @@ class DatabaseUnavailable(StoreError):
 
 class SchemaMismatch(StoreError):
     """The database belongs to another version of Syncline."""
+
+
+class DatabaseInUse(StoreError):
+    """Others work with the database, and what was asked for needs it alone."""
+
+
+class BadBackup(StoreError):
+    """A backup is damaged, cut off, or not one that this Syncline can read."""
 
 
 class Conflict(StoreError):

@@ -46,6 +46,11 @@ class Failpoint(StrEnum):
     RUN_CLOSED = "run.closed"
     SEGMENTS_MERGED = "segments.merged"
     VECTOR_INDEX_BEGUN = "vector_index.begun"
+    BACKUP_BEFORE_FINISH = "backup.before_finish"
+    LOADING_TABLES_LOADED = "loading.tables_loaded"
+    LOADING_BEFORE_COMMIT = "loading.before_commit"
+    UPGRADE_COPIED = "upgrade.copied"
+    UPGRADE_OLD_MOVED = "upgrade.old_moved"
 
 
 _armed: dict[str, tuple[int, str]] = {}

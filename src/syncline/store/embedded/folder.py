@@ -4,6 +4,8 @@
 
     <data>/                    ours; the server's user only passes through it
       postgres/                the cluster; the server's user's, closed to everyone else
+      postgres.old-16/         one that an upgrade has replaced, until somebody removes it
+      upgrade/                 a data folder like this one, while an upgrade fills it
       socket/                  the same, unless its path is too long for a socket
       postgresql.conf          written at each start; postgresql.local.conf may add to it
       pg_hba.conf, credentials who may log in, and with which passwords
@@ -48,6 +50,11 @@ class DataFolder:
     @property
     def cluster(self) -> Path:
         return self.path / "postgres"
+
+    @property
+    def upgraded(self) -> Path:
+        """A complete cluster that is about to take the other's place: see `exchange.py`."""
+        return self.path / "postgres.upgraded"
 
     def unfinished(self) -> list[Path]:
         """Clusters that were being made when something ended it."""

@@ -21,6 +21,7 @@ from syncline.store.embedded.account import Account
 from syncline.store.embedded.binaries import Binaries, find_binaries, installed_binaries
 from syncline.store.embedded.cluster import create_cluster, discard_unfinished, renew_passwords
 from syncline.store.embedded.configuration import Endpoint, new_endpoint, write_configuration
+from syncline.store.embedded.exchange import complete_exchange
 from syncline.store.embedded.failures import failure, log_size, log_tail
 from syncline.store.embedded.folder import DataFolder
 from syncline.store.embedded.locks import FileLock
@@ -211,6 +212,7 @@ class Lifecycle:
     async def _prepare(self) -> Binaries:
         """A complete cluster, its passwords, and the programs to run it with."""
         folder, account = self._folder, self._account
+        complete_exchange(folder)
         version = folder.cluster_version()
         await self._check_reachable(version or self._new_version)
         binaries = await asyncio.to_thread(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -98,8 +99,10 @@ class EmbeddedServer:
     ) -> None:
         await self.release()
 
-    async def stop(self, force: bool = False) -> bool:
+    async def stop(self, force: bool = False, *, then: Callable[[], object] | None = None) -> bool:
         """Stop the server for everyone, and end our own use of it.
+
+        `then` is done while nobody can start it again.
 
         Gives False, and leaves it running, when others use it (`users` tells who), unless
         `force` cuts them off. True says that no server runs in this data folder any more.
@@ -116,6 +119,8 @@ class EmbeddedServer:
                 if self._registry.pids() and not force:
                     return False
                 await self._lifecycle(deadline).stop(by_force=force)
+                if then is not None:
+                    then()
         finally:
             if use is not None:
                 self._registry.remove(use)
