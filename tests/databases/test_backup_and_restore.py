@@ -63,11 +63,14 @@ async def test_a_sync_under_way_is_backed_up_as_if_it_had_just_died(
     process = sync_process(
         source, "default", world, failpoints="batch.before_commit:2=pause", forked=False
     )
-    await asyncio.to_thread(wait_until, lambda: stopped_children(process.pid))
-    await asyncio.wait_for(backup(source, tmp_path / "a.backup"), 30)
-    for pid in stopped_children(process.pid):
-        os.kill(pid, signal.SIGCONT)
-    assert sync_process_result(process).status == 0
+    try:
+        await asyncio.to_thread(wait_until, lambda: stopped_children(process.pid), seconds=90)
+        await asyncio.wait_for(backup(source, tmp_path / "a.backup"), 90)
+    finally:
+        for pid in stopped_children(process.pid):
+            os.kill(pid, signal.SIGCONT)
+        ended = await asyncio.to_thread(sync_process_result, process, seconds=90)
+    assert ended.status == 0, ended.errors
     await restore(target, tmp_path / "a.backup")
     async with Database(target) as database, database.connection() as db:
         found = await db.execute("SELECT state, ended_at IS NULL FROM runs")
