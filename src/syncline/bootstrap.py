@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
@@ -12,18 +12,21 @@ from syncline.core.clock import SystemClock
 from syncline.core.ports import Clock, Context, Embedder
 from syncline.embedders.catalogue import create, describe
 from syncline.settings import Settings
-from syncline.store.database import Database, connect
+from syncline.store.database import Connection, Database, connect
 from syncline.store.runs import session_name
-from syncline.sync.opening import ConnectorOpener, LazyTransport, OpenTransport
+from syncline.sync.opening import ConnectorOpener, LazyTransport, OpenTransport, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
 from syncline.sync.work import RunContext
 
+if TYPE_CHECKING:
+    from syncline.transport.hosts import Shared
+
 __all__ = ["build_tools", "embedder_loader", "open_preparer", "open_transport"]
 
 
-def open_transport(options: Any) -> Any:
+def open_transport(options: Any, shared: Shared | None = None) -> Any:
     """The HTTP session for a connection, as an asynchronous context manager."""
     from syncline.transport.http import HttpSession
 
@@ -32,6 +35,7 @@ def open_transport(options: Any) -> Any:
         user_agent=getattr(options, "user_agent", None),
         concurrency=getattr(options, "concurrency", 8),
         delay=getattr(options, "delay", 0.0),
+        shared=shared,
     )
 
 
@@ -77,7 +81,7 @@ async def open_preparer(
         connector = None
         if spec.capabilities.local:
             options = parse_options(spec, dict(context.options), context.options_version)
-            transport = LazyTransport(open_transport, options)
+            transport = LazyTransport(open_transport, spec, options, _scope(context))
             resources.push_async_callback(transport.close)
             connector = await resources.enter_async_context(
                 spec.open(options, spec.secrets(), Context(http=transport, clock=SystemClock()))
@@ -94,6 +98,21 @@ async def open_preparer(
     except BaseException:
         await resources.aclose()
         raise
+
+
+def _scope(context: RunContext) -> Scope | None:
+    """For whom a worker reads; its own session is in use, so what is shared has one of its own."""
+    if not context.run.connection_id:
+        return None
+
+    @asynccontextmanager
+    async def session() -> AsyncIterator[Connection]:
+        async with await connect(
+            dict(context.database), application=session_name(context.run)
+        ) as db:
+            yield db
+
+    return Scope(context.run.workspace_id, context.run.connection_id, session)
 
 
 def embedder_loader(settings: Settings) -> Callable[[], Embedder]:

@@ -14,6 +14,7 @@ from syncline.connectors.sitemaps import Child, SitemapItem, SitemapReader, pars
 from syncline.core.errors import (
     BadContent,
     BlockedAddress,
+    BreakerOpen,
     Forbidden,
     NotFound,
     RateLimited,
@@ -95,7 +96,7 @@ class SitemapWalk:
         """Every page of these sitemaps and of those they lead to, as they are read.
 
         A sitemap that cannot be read, or not to its end, yields a `Failed` without id after
-        what was read of it; the others are read all the same. Raises `RateLimited`,
+        what was read of it; the others are read all the same. Raises `RateLimited`, `BreakerOpen`,
         `Unauthorized` and `BlockedAddress`, which would only repeat themselves.
         """
         waiting = deque((url, 1) for url in sitemaps)
@@ -117,7 +118,7 @@ class SitemapWalk:
                         self._check_bounds(sitemap, level, len(known))
                         known.add(url)
                         waiting.append((url, level + 1))
-            except (RateLimited, Unauthorized, BlockedAddress):
+            except (RateLimited, BreakerOpen, Unauthorized, BlockedAddress):
                 raise
             except SourceError as error:
                 problem = error

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
 from syncline.core.clock import SystemClock
-from syncline.core.model import Json
+from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.core.ports import Clock, Connector, ConnectorSpec, Context, HttpTransport
+from syncline.store.database import Connection
 
-__all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport"]
+if TYPE_CHECKING:
+    from syncline.transport.hosts import Shared
+
+__all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport", "Scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For whom a connector is opened, and how what is shared is reached."""
+
+    workspace_id: WorkspaceId
+    connection_id: ConnectionId
+    session: Callable[[], AbstractAsyncContextManager[Connection]]
+    """Lends a database connection."""
+    credential: str | None = None
+    """A digest that tells credentials apart; who uses the same one shares its quota."""
 
 
 class OpenTransport(Protocol):
-    """Makes the HTTP session for one connection, from its options."""
+    """Makes the HTTP session for one connection, from its options and what it shares."""
 
-    def __call__(self, options: Any) -> Any:
+    def __call__(self, options: Any, shared: Shared | None = None) -> Any:
         """An asynchronous context manager of an `HttpTransport`."""
         ...
 
@@ -44,16 +61,18 @@ class ConnectorOpener:
         options: Mapping[str, Json],
         options_version: int,
         *,
+        scope: Scope | None = None,
         progress: Callable[[str], None] | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Connector]:
         """A connector, open for as long as the context lasts.
 
+        Without a `scope`, its requests are not counted, and share nothing with others.
         Raises `ConfigurationError` for options that no longer validate.
         """
         spec = self.registry.get(kind)
         parsed = parse_options(spec, dict(options), options_version)
-        transport = LazyTransport(self._open_transport, parsed)
+        transport = LazyTransport(self._open_transport, spec, parsed, scope)
         try:
             context = Context(
                 http=transport,
@@ -70,15 +89,28 @@ class ConnectorOpener:
 class LazyTransport:
     """An HTTP session that is made at the first request: most files' runs never make one."""
 
-    def __init__(self, open_transport: OpenTransport, options: Any) -> None:
+    def __init__(
+        self,
+        open_transport: OpenTransport,
+        spec: ConnectorSpec,
+        options: Any,
+        scope: Scope | None = None,
+    ) -> None:
         self._open = open_transport
+        self._spec = spec
         self._options = options
+        self._scope = scope
         self._manager: Any = None
         self._session: HttpTransport | None = None
 
     async def _ready(self) -> HttpTransport:
         if self._session is None:
-            self._manager = self._open(self._options)
+            shared = None
+            if self._scope is not None:
+                from syncline.sync.hosts import shared_by
+
+                shared = shared_by(self._scope, self._spec, self._options)
+            self._manager = self._open(self._options, shared)
             self._session = await self._manager.__aenter__()
         return self._session
 

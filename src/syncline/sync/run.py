@@ -19,7 +19,9 @@ import psycopg
 
 from syncline.core.capabilities import Absence, Changes
 from syncline.core.errors import (
+    BreakerOpen,
     Fenced,
+    RateLimited,
     RunInProgress,
     SourceError,
     SynclineError,
@@ -42,7 +44,7 @@ from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.finish import finish, would_finish
 from syncline.sync.intake import Intake
-from syncline.sync.opening import ConnectorOpener
+from syncline.sync.opening import ConnectorOpener, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
 from syncline.sync.resemblance import compare_new
@@ -144,7 +146,12 @@ async def execute(
         request.on_progress(progress)
 
     async with tools.opener.open(
-        row.kind, row.options, row.options_version, progress=say, warn=report.warnings.append
+        row.kind,
+        row.options,
+        row.options_version,
+        scope=_scope(tools, row),
+        progress=say,
+        warn=report.warnings.append,
     ) as connector:
         # 1. Is the source there, and does it let us in? Nothing is gone because it does not.
         say("asking the source")
@@ -174,17 +181,23 @@ async def execute(
             say("reading the listing")
             # 3. Read what each partition lists; unchanged entries end here.
             for partition in partitions:
+                if dispatcher.ended is not None:
+                    break
                 cursor = None if request.mode is Mode.FULL else cursors.get(partition.id)
                 await intake.read(partition, _stream(connector, partition, cursor, request.mode))
             # 4. The workers prepare and store what is left; the cursors follow.
             say("storing the rest")
             await dispatcher.drain()
             hit(Failpoint.LISTING_ENDED)
-            if not request.stop.is_set():
+            if request.stop.is_set() or dispatcher.ended is not None:
+                dispatcher.leave_aliases()
+            else:
                 await settle_aliases(dispatcher, db, run, fingerprint)
             await intake.store_cursors()
             if request.stop.is_set():
                 return
+            if dispatcher.ended is not None:
+                raise dispatcher.ended
             if len(intake.errors) == len(partitions):
                 raise intake.errors[0]
             # 5. What a complete enumeration did not name is gone; moves, guard, tombstones.
@@ -208,6 +221,13 @@ async def execute(
         await compare_new(db, run.workspace_id, request.stop)
         await note_pipeline(db, run, rules.window_fingerprint)
         await _end_of_report(db, run, report)
+
+
+def _scope(tools: Tools, row: ConnectionRow) -> Scope | None:
+    """For whom the source is asked; None for a connection that a plan only imagines."""
+    if not row.id:
+        return None
+    return Scope(row.workspace_id, row.id, tools.database.connection)
 
 
 def _stream(
@@ -289,8 +309,13 @@ async def _close(session: Connection, run: RunRef, report: Report, started: floa
 
 
 def told(error: Exception) -> dict[str, Any]:
+    """An error as it is reported: `code`, `message`, `hint`, and `retry_after` (seconds) where the
+    source has said when to come back, or a quota or a breaker has."""
     if isinstance(error, psycopg.Error):
         error = explain(error)
     code = error.code if isinstance(error, SourceError) else type(error).__name__
     hint = error.hint if isinstance(error, SynclineError) else None
-    return {"code": code, "message": str(error), "hint": hint}
+    what: dict[str, Any] = {"code": code, "message": str(error), "hint": hint}
+    if isinstance(error, RateLimited | BreakerOpen) and error.retry_after is not None:
+        what["retry_after"] = round(error.retry_after, 1)
+    return what

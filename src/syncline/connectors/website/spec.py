@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
-from syncline.core.ports import Connector, ConnectorSpec, Context, NoSecrets, Options
+from syncline.core.ports import Connector, ConnectorSpec, Context, MeteredOptions, NoSecrets
 from syncline.core.urls import normalise_url, origin_of, shown_url
 from syncline.transport.guard import is_private_host
 
@@ -21,7 +21,7 @@ __all__ = ["SPEC", "WebsiteOptions", "url_glob"]
 _SITEMAP = re.compile(r"\.(xml|txt|rss|atom)(\.gz)?$", re.IGNORECASE)
 
 
-class WebsiteOptions(Options):
+class WebsiteOptions(MeteredOptions):
     """Which pages of a site are read, and how gently."""
 
     url: str = Field(description="The site's address")
