@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
 from syncline.core.clock import SystemClock
-from syncline.core.ports import Clock, Context, Embedder
+from syncline.core.ports import Clock, Embedder
 from syncline.embedders.catalogue import create, describe
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database, connect
 from syncline.store.runs import session_name
-from syncline.sync.opening import ConnectorOpener, LazyTransport, OpenTransport, Scope
+from syncline.sync.opening import ConnectorOpener, OpenTransport, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
@@ -54,7 +54,11 @@ def build_tools(
     return Tools(
         database=Database(settings),
         opener=ConnectorOpener(
-            Registry.from_environment(environ), open_transport, clock or SystemClock()
+            Registry.from_environment(environ),
+            open_transport,
+            clock or SystemClock(),
+            redis_url=None if settings.redis_url is None else settings.redis_url.get_secret_value(),
+            installation=settings.database_url or f"{socket.gethostname()}:{settings.data_dir}",
         ),
         pool=WorkerPool(
             {**environ, **settings.to_environment()},
@@ -80,11 +84,11 @@ async def open_preparer(
         resources.push_async_callback(connection.close)
         connector = None
         if spec.capabilities.local:
-            options = parse_options(spec, dict(context.options), context.options_version)
-            transport = LazyTransport(open_transport, spec, options, _scope(context))
-            resources.push_async_callback(transport.close)
+            opener = ConnectorOpener(Registry.from_environment(environ), open_transport)
             connector = await resources.enter_async_context(
-                spec.open(options, spec.secrets(), Context(http=transport, clock=SystemClock()))
+                opener.open(
+                    context.kind, context.options, context.options_version, scope=_scope(context)
+                )
             )
         return Preparer(
             context,

@@ -159,12 +159,14 @@ class Syncline:
         """A bounded share of what has to be cleaned up; the run does not depend on it."""
         import psycopg
 
-        from syncline.sync.maintenance import runs, segments, tombstones
+        from syncline.sync.maintenance import hosts, runs, segments, tombstones
 
         try:
             async with self._database.connection() as db:
                 await runs.run_once(db, row.workspace_id, row.id)
                 await tombstones.run_once(db, row.workspace_id)
+                if row.kind != "files":
+                    await hosts.run_once(db, row.workspace_id)
                 await segments.run_once(db, row.workspace_id, most=_MERGED_CHUNKS)
         except psycopg.OperationalError:
             pass  # the database went away, as the report says; the next run does it

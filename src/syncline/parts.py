@@ -11,6 +11,7 @@ from syncline.store.connections import ConnectionRow, list_connections, remove_c
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
+    from syncline.store.breakers import OpenBreaker
     from syncline.store.jobs_read import JobRow
     from syncline.store.timetable import Times
     from syncline.sync.deletions import Decided, HeldGroup
@@ -86,6 +87,13 @@ class Connections:
         async with self._client.session() as (db, workspace):
             return await times_of(db, workspace)
 
+    async def breakers(self) -> Mapping[ConnectionId, Sequence[OpenBreaker]]:
+        """The hosts that are not asked at present because they fail, by connection."""
+        from syncline.store.breakers import open_breakers
+
+        async with self._client.session() as (db, workspace):
+            return await open_breakers(db, workspace)
+
     async def schedule(self, name: str, schedule: str | None) -> str | None:
         """Say when `syncline up` syncs it: `every 15m`, `daily 02:00 Europe/Berlin`, `manual`.
 
@@ -112,12 +120,17 @@ class Connections:
         return row
 
     async def resume(self, name: str) -> ConnectionRow:
-        """Runs by itself again, after a pause or what needed attention."""
+        """Runs by itself again, after a pause or what needed attention.
+
+        Hosts that were left alone because they failed are asked again.
+        """
+        from syncline.store.breakers import close_breakers
         from syncline.store.timetable import resume
         from syncline.sync.sources import find_named
 
         async with self._client.session() as (db, workspace):
             row = await find_named(db, workspace, name)
+            await close_breakers(db, workspace, row.id)
             await resume(db, workspace, row.id)
         return row
 

@@ -27,6 +27,7 @@ _VARIABLES = {
     "sync_time": "SYNC_TIME",
     "batch_size": "BATCH_SIZE",
     "runs_per_host": "SYNCLINE_RUNS_PER_HOST",
+    "redis_url": "SYNCLINE_REDIS_URL",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -92,6 +93,11 @@ class Settings(BaseModel):
         default=2,
         ge=1,
         description="SYNCLINE_RUNS_PER_HOST: how many of them may read from one host",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="SYNCLINE_REDIS_URL: a Redis in which answers of sources are kept that may be, "
+        "such as `redis://localhost:6379/0`; unset, a table of the database",
     )
     embedder: str = Field(
         default="wordllama",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncline.cli.completion import connection_names
+from syncline.cli.hosts import print_breakers
 from syncline.cli.lazy import ListByDefault
 from syncline.cli.options import (
     AsJson,
@@ -23,11 +24,12 @@ from syncline.cli.screen import is_terminal, local_time, note, print_json, say, 
 from syncline.core.urls import shown_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from syncline.client import Syncline
     from syncline.core.model import ConnectionId
     from syncline.parts import Wished
+    from syncline.store.breakers import OpenBreaker
     from syncline.store.connections import ConnectionRow
     from syncline.store.timetable import Times
 
@@ -58,13 +60,25 @@ def list_connections(
 
     async def command(
         client: Syncline, interruption: Interruption
-    ) -> tuple[list[ConnectionRow], Mapping[ConnectionId, Times]]:
-        return await client.connections.list(), await client.connections.times()
+    ) -> tuple[
+        list[ConnectionRow],
+        Mapping[ConnectionId, Times],
+        Mapping[ConnectionId, Sequence[OpenBreaker]],
+    ]:
+        parts = client.connections
+        return await parts.list(), await parts.times(), await parts.breakers()
 
-    found, times = run(command, workspace=workspace, data_dir=data_dir)
+    found, times, breakers = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
         print_json(
-            {"connections": [_as_json(row) | _times_as_json(times.get(row.id)) for row in found]}
+            {
+                "connections": [
+                    _as_json(row)
+                    | _times_as_json(times.get(row.id))
+                    | {"breakers": [each.as_json() for each in breakers.get(row.id, ())]}
+                    for row in found
+                ]
+            }
         )
     elif not found:
         say("There are no connections yet. Make one with: syncline sync ./docs")
@@ -84,6 +98,8 @@ def list_connections(
             ],
             right="r",
         )
+        for row in found:
+            print_breakers(row.name, breakers.get(row.id, ()))
     return 0
 
 
@@ -164,7 +180,7 @@ def pause(
 def resume(
     name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
 ) -> int:
-    """Let a connection run by itself again."""
+    """Let a connection run by itself again, and ask hosts again that were left alone."""
 
     async def command(client: Syncline, interruption: Interruption) -> str:
         return (await client.connections.resume(name)).name

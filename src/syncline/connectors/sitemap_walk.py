@@ -31,6 +31,8 @@ __all__ = ["ListedPage", "SitemapWalk"]
 _MB = 1024 * 1024
 _SITEMAP_BYTES = 512 * _MB
 _IN_MEMORY = 1 * _MB
+# Whoever has just published something wants to see it.
+_KEEP_SECONDS = 60.0
 _PIECE = 64 * 1024
 _LEVELS = 5
 _SITEMAPS = 20_000
@@ -84,7 +86,8 @@ class SitemapWalk:
         """Read a sitemap's beginning. Raises `BadContent` if it is something else."""
         reader = SitemapReader(shown_url(url))
         read = 0
-        async with self._context.http.stream(url, max_bytes=_SITEMAP_BYTES) as pieces:
+        # Always asked for: it also tells whether the source is there.
+        async with self._context.http.stream(url, max_bytes=_SITEMAP_BYTES, keep=0) as pieces:
             async for piece in pieces:
                 read += len(piece)
                 if any(True for _ in reader.feed(piece)) or read > _MB:
@@ -136,7 +139,9 @@ class SitemapWalk:
         problem: SourceError | None = None
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             try:
-                async with self._context.http.stream(url, max_bytes=_SITEMAP_BYTES) as pieces:
+                async with self._context.http.stream(
+                    url, max_bytes=_SITEMAP_BYTES, keep=_KEEP_SECONDS
+                ) as pieces:
                     async for piece in pieces:
                         spool.write(piece)
             except SourceError as error:

@@ -155,9 +155,19 @@ class HttpTransport(Protocol):
         ...
 
     def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        keep: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """GET whose decoded body arrives in pieces; the same errors, also while reading."""
+        """GET whose decoded body arrives in pieces; the same errors, also while reading.
+
+        With `keep`, a body that is read to its end is kept for the connection's next runs, where
+        the source allows that: it is asked for with its validators, and not at all in the
+        `keep` seconds after it came, if the source says that it holds for so long.
+        """
         ...
 
     def pace(self, url: str, seconds: float) -> None:

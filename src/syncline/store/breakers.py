@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.rows import class_row
 
-from syncline.core.model import ConnectionId, WorkspaceId
+from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.store.database import Connection
 from syncline.transport.breaker import FAILURES, OPEN_SECONDS, PROBE_SECONDS
 from syncline.transport.ledger import Breaker, Standing
@@ -140,6 +140,15 @@ class OpenBreaker:
     failures: int
     reason: str
     open_until: datetime
+
+    def as_json(self) -> dict[str, Json]:
+        """The documented fields."""
+        return {
+            "host": self.host,
+            "failures": self.failures,
+            "reason": self.reason,
+            "open_until": self.open_until.isoformat(),
+        }
 
 
 async def open_breakers(

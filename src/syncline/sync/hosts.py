@@ -4,25 +4,42 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import psycopg
 
 from syncline.core.model import ConnectionId, WorkspaceId
-from syncline.core.ports import ConnectorSpec, MeteredOptions, Options
+from syncline.core.ports import Clock, ConnectorSpec, MeteredOptions, Options
 from syncline.core.quota import Quota
 from syncline.store import breakers, quotas
 from syncline.store.database import Connection
 from syncline.store.explain import explain
+from syncline.sync.answers import RedisAnswers, TableAnswers
 from syncline.sync.opening import Scope
+from syncline.transport.cache import Answers, AnswerStore, MemoryCache
 from syncline.transport.hosts import Shared
 from syncline.transport.ledger import Breaker, Order, Sold, Standing
 
 __all__ = ["quota_of", "shared_by"]
 
 
-def shared_by(scope: Scope, spec: ConnectorSpec, options: Options) -> Shared:
-    """What this connection's sessions share."""
+def shared_by(
+    scope: Scope,
+    spec: ConnectorSpec,
+    options: Options,
+    *,
+    memory: MemoryCache,
+    clock: Clock,
+    redis_url: str | None = None,
+    installation: str = "",
+) -> Shared:
+    """What this connection's sessions share; answers are kept in `memory`, and Redis or a table."""
+    store: AnswerStore = TableAnswers(scope)
+    if redis_url is not None:
+        store = RedisAnswers(redis_url, installation, scope)
+    owner = (scope.workspace_id, scope.connection_id)
     return Shared(
+        answers=Answers(owner, memory, store, clock, partial(scope.count, "cache_hits")),
         ledger=_HostTables(scope, spec.kind),
         quota=quota_of(spec, options),
         credentialed=scope.credential is not None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.connectors.options import parse_options
@@ -15,6 +16,7 @@ from syncline.core.ports import Clock, Connector, ConnectorSpec, Context, HttpTr
 from syncline.store.database import Connection
 
 if TYPE_CHECKING:
+    from syncline.transport.cache import MemoryCache
     from syncline.transport.hosts import Shared
 
 __all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport", "Scope"]
@@ -28,6 +30,10 @@ class Scope:
     connection_id: ConnectionId
     session: Callable[[], AbstractAsyncContextManager[Connection]]
     """Lends a database connection."""
+    count: Callable[[str], None] = lambda name: None
+    """Counts what the run's report tells: `cache_hits`."""
+    warn: Callable[[str], None] = lambda message: None
+    """Puts a line into the run's report."""
     credential: str | None = None
     """A digest that tells credentials apart; who uses the same one shares its quota."""
 
@@ -44,9 +50,19 @@ class ConnectorOpener:
     """Opens connectors: validates stored options, and hands out a context."""
 
     def __init__(
-        self, registry: Registry, open_transport: OpenTransport, clock: Clock | None = None
+        self,
+        registry: Registry,
+        open_transport: OpenTransport,
+        clock: Clock | None = None,
+        *,
+        redis_url: str | None = None,
+        installation: str = "",
     ) -> None:
+        """With a `redis_url`, answers are kept there; `installation` keeps ours from others'."""
         self.registry = registry
+        self._redis_url = redis_url
+        self._installation = installation
+        self._memory: MemoryCache | None = None
         self._open_transport = open_transport
         self._clock = clock or SystemClock()
 
@@ -72,7 +88,8 @@ class ConnectorOpener:
         """
         spec = self.registry.get(kind)
         parsed = parse_options(spec, dict(options), options_version)
-        transport = LazyTransport(self._open_transport, spec, parsed, scope)
+        share = None if scope is None else partial(self._share, scope, spec, parsed)
+        transport = LazyTransport(self._open_transport, parsed, share)
         try:
             context = Context(
                 http=transport,
@@ -85,6 +102,22 @@ class ConnectorOpener:
         finally:
             await transport.close()
 
+    def _share(self, scope: Scope, spec: ConnectorSpec, options: Any) -> Shared:
+        from syncline.sync.hosts import shared_by
+        from syncline.transport.cache import MemoryCache
+
+        if self._memory is None:
+            self._memory = MemoryCache()
+        return shared_by(
+            scope,
+            spec,
+            options,
+            memory=self._memory,
+            clock=self._clock,
+            redis_url=self._redis_url,
+            installation=self._installation,
+        )
+
 
 class LazyTransport:
     """An HTTP session that is made at the first request: most files' runs never make one."""
@@ -92,24 +125,18 @@ class LazyTransport:
     def __init__(
         self,
         open_transport: OpenTransport,
-        spec: ConnectorSpec,
         options: Any,
-        scope: Scope | None = None,
+        share: Callable[[], Shared] | None = None,
     ) -> None:
         self._open = open_transport
-        self._spec = spec
         self._options = options
-        self._scope = scope
+        self._share = share
         self._manager: Any = None
         self._session: HttpTransport | None = None
 
     async def _ready(self) -> HttpTransport:
         if self._session is None:
-            shared = None
-            if self._scope is not None:
-                from syncline.sync.hosts import shared_by
-
-                shared = shared_by(self._scope, self._spec, self._options)
+            shared = None if self._share is None else self._share()
             self._manager = self._open(self._options, shared)
             self._session = await self._manager.__aenter__()
         return self._session

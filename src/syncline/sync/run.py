@@ -149,7 +149,7 @@ async def execute(
         row.kind,
         row.options,
         row.options_version,
-        scope=_scope(tools, row),
+        scope=_scope(tools, row, report),
         progress=say,
         warn=report.warnings.append,
     ) as connector:
@@ -223,11 +223,17 @@ async def execute(
         await _end_of_report(db, run, report)
 
 
-def _scope(tools: Tools, row: ConnectionRow) -> Scope | None:
+def _scope(tools: Tools, row: ConnectionRow, report: Report) -> Scope | None:
     """For whom the source is asked; None for a connection that a plan only imagines."""
     if not row.id:
         return None
-    return Scope(row.workspace_id, row.id, tools.database.connection)
+    return Scope(
+        row.workspace_id,
+        row.id,
+        tools.database.connection,
+        count=lambda name: report.add({name: 1}),
+        warn=report.warnings.append,
+    )
 
 
 def _stream(

@@ -64,7 +64,9 @@ class HostBreaker:
         self._streak += 1
         self._reason = reason
         if request is self._prober or self._known.failures + self._streak >= FAILURES:
-            await self._tell()
+            async with self._lock:
+                if self._opens_at <= self._clock.monotonic():
+                    await self._tell()
 
     async def succeeded(self, request: object) -> None:
         """The host has answered, if only to refuse."""
@@ -75,7 +77,7 @@ class HostBreaker:
 
     async def close(self) -> None:
         """The session ends: the next one goes on counting."""
-        if self._streak:
+        if self._streak and self._opens_at <= self._clock.monotonic():
             await self._tell()
 
     async def _tell(self) -> None:

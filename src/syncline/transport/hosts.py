@@ -13,6 +13,7 @@ from syncline.core.errors import BreakerOpen, HostHeld, RateLimited, SourceError
 from syncline.core.ports import Clock
 from syncline.core.quota import Quota
 from syncline.transport.breaker import HostBreaker
+from syncline.transport.cache import Answers
 from syncline.transport.ledger import Ledger
 from syncline.transport.quota import Meter, is_scarce
 from syncline.transport.retry import Sleep
@@ -32,6 +33,8 @@ class Shared:
     """Of each host that is asked."""
     credentialed: bool = False
     """Whether requests carry a credential: a rest that is asked for is meant for all of it."""
+    answers: Answers | None = None
+    """What is kept of earlier answers."""
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """The HTTP session: every request through the guard, the host's gate, the limits and the retries.
 
-The layers stand in this order around one request: what became of it as a whole, retries,
-then per hop the guard, the host's turn, what is shared about the host (its breaker, its
-quota), the exchange itself, and the bounded reading of the body. A layer that must see every
-attempt belongs inside `_answer`, one that sees only requests beside `_note_end`.
+The layers stand in this order around one request: what is kept, what became of it as a whole,
+retries, then per hop the guard, the host's turn, what is shared about the host (its breaker,
+its quota), the exchange itself, and the bounded reading of the body. A layer that must see
+every attempt belongs inside `_answer`, one that sees only requests beside `_note_end`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from syncline.transport.classify import error_of_exception, error_of_status
 from syncline.transport.conditional import conditional_headers
 from syncline.transport.guard import UrlGuard
 from syncline.transport.hosts import Hosts, Shared
+from syncline.transport.kept_stream import Streamed, kept_stream
 from syncline.transport.limits import Limits, RateFloor, bounded_decoder, too_large
 from syncline.transport.politeness import Politeness
 from syncline.transport.resolver import GuardedResolver, Lookup, system_lookup
@@ -110,6 +111,7 @@ class HttpSession:
             if shared is None
             else Hosts(shared, clock=self._clock, sleep=sleep, patience=self._policy.patience)
         )
+        self._answers = None if shared is None else shared.answers
         self._user_agent = user_agent or default_user_agent()
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
         self._client: aiohttp.ClientSession | None = None
@@ -139,6 +141,8 @@ class HttpSession:
         try:
             if self._hosts is not None:
                 await self._hosts.close()
+            if self._answers is not None:
+                await self._answers.close()
         finally:
             if client is not None:
                 await client.close()
@@ -194,15 +198,34 @@ class HttpSession:
         if self._hosts is not None and request.asked:
             await self._hosts.ended(request.asked[-1], request, error)
 
-    def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        keep: float | None = None,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """See `HttpTransport.stream`. Only what fails before the body begins is tried again."""
         bound = min(max_bytes or self._limits.stream_bytes, self._limits.stream_bytes)
-        return self._stream(_request(url, headers, None, self._limits.stream_seconds), bound)
+
+        request = _request(url, headers, None, self._limits.stream_seconds)
+
+        def ask(validators: Validators) -> AbstractAsyncContextManager[Streamed]:
+            return self._stream(replace(request, validators=validators, asked=[]), bound)
+
+        if keep is None or self._answers is None:
+            async with ask({}) as answer:
+                yield answer.pieces
+        else:
+            agent = f"{self._user_agent} {sorted((headers or {}).items())}"
+            kept = kept_stream(self._answers, request.url, agent, bound, keep, ask)
+            async with kept as pieces:
+                yield pieces
 
     @asynccontextmanager
-    async def _stream(self, request: _Request, bound: int) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _stream(self, request: _Request, bound: int) -> AsyncIterator[Streamed]:
         async def attempt(
             scale: float,
         ) -> tuple[
@@ -216,7 +239,8 @@ class HttpSession:
             opened, (response, final) = await self._retries.run(attempt)
             try:
                 async with aclosing(self._body(response, final, bound)) as pieces:
-                    yield pieces
+                    received = _plain_headers(response)
+                    yield Streamed(response.status, final, received, pieces)
             finally:
                 await opened.__aexit__(None, None, None)
         except SourceError as error:

@@ -184,12 +184,15 @@ BEGIN
         END LOOP;
         IF told_end > at THEN
             IF q.told_left <= 0 THEN
-                later := greatest(later, told_end);
+                -- A little later: the source's window may begin with its first request.
+                later := greatest(later, told_end + least(q.told_window / 20, 1));
             ELSE
                 room := least(room, q.told_left);
             END IF;
         ELSIF told_end > asked_at AND q.told_limit > 0 THEN
-            room := least(room, q.told_limit - q.told_ahead);
+            -- No more than is needed: what the source says by then may be something else.
+            room := least(room, q.told_limit - q.told_ahead, needed - got);
+            EXIT WHEN got >= needed;
             IF room <= 0 OR at >= told_end + q.told_window THEN
                 at := greatest(at, told_end + q.told_window);
                 EXIT;
