@@ -159,13 +159,15 @@ class Syncline:
         """A bounded share of what has to be cleaned up; the run does not depend on it."""
         import psycopg
 
-        from syncline.sync.maintenance import hosts, runs, segments, tombstones
+        from syncline.sync.maintenance import runs, segments, tombstones
 
         try:
             async with self._database.connection() as db:
                 await runs.run_once(db, row.workspace_id, row.id)
                 await tombstones.run_once(db, row.workspace_id)
-                if row.kind != "files":
+                if not self.load_tools().opener.spec(row.kind).capabilities.local:
+                    from syncline.sync.maintenance import hosts
+
                     await hosts.run_once(db, row.workspace_id)
                 await segments.run_once(db, row.workspace_id, most=_MERGED_CHUNKS)
         except psycopg.OperationalError:

@@ -7,11 +7,11 @@ session ends. A request that fails is one whose retries are used up, by the netw
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 from syncline.core.errors import BreakerOpen
 from syncline.core.ports import Clock
 from syncline.transport.ledger import Breaker, Ledger, Standing
+from syncline.transport.moments import shown_moment
 
 __all__ = ["FAILURES", "OPEN_SECONDS", "PROBE_SECONDS", "HostBreaker"]
 
@@ -96,9 +96,9 @@ class HostBreaker:
     def _refuse_while_open(self) -> None:
         seconds = self._opens_at - self._clock.monotonic()
         if seconds > 0:
-            until = self._clock.now() + timedelta(seconds=seconds)
+            until = shown_moment(self._clock.now(), seconds)
             raise BreakerOpen(
-                f"{self._host} is not asked until {until:%H:%M} UTC, because it failed "
+                f"{self._host} is not asked until {until}, because it failed "
                 f"{max(self._known.failures, FAILURES)} times in a row ({self._known.reason})",
                 retry_after=seconds,
                 hint="One request then tries whether it is back; `syncline connections resume` "

@@ -15,6 +15,7 @@ from syncline.core.quota import Quota
 from syncline.transport.breaker import HostBreaker
 from syncline.transport.cache import Answers
 from syncline.transport.ledger import Ledger
+from syncline.transport.moments import shown_moment
 from syncline.transport.quota import Meter, is_scarce
 from syncline.transport.retry import Sleep
 
@@ -70,7 +71,7 @@ class Hosts:
         state = self._host(host)
         rest = state.held_until - self._clock.monotonic()
         if rest > 0:
-            raise _held(state, rest)
+            raise self._held(state, rest)
         standing = await state.breaker.enter(request)
         if standing is not None and standing.metered:
             self._meter(state)
@@ -110,7 +111,7 @@ class Hosts:
         if seconds <= self._patience:
             return error
         state.held_until, state.reason = now + seconds, error.message
-        return _held(state, seconds)
+        return self._held(state, seconds)
 
     async def ended(self, host: str, request: object, error: SourceError | None) -> None:
         """A whole request has ended, at this host."""
@@ -146,11 +147,11 @@ class Hosts:
                 sleep=self._sleep,
             )
 
-
-def _held(state: _Host, seconds: float) -> HostHeld:
-    return HostHeld(
-        f"{state.name} is not asked for {seconds:.0f} s: {state.reason}",
-        retry_after=seconds,
-        hint="The service goes on by itself then. If this happens often, set "
-        "`--option requests_per_minute`.",
-    )
+    def _held(self, state: _Host, seconds: float) -> HostHeld:
+        return HostHeld(
+            f"{state.name} is not asked until {shown_moment(self._clock.now(), seconds)}: "
+            f"{state.reason}",
+            retry_after=seconds,
+            hint="The service goes on by itself then. If this happens often, set "
+            "`--option requests_per_minute`.",
+        )

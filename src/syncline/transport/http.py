@@ -332,10 +332,11 @@ class HttpSession:
             return
         error = error_of_status(status, shown_url(url), _plain_headers(response), self._clock.now())
         if isinstance(error, RateLimited) and error.retry_after:
-            # Whoever else waits for this host would only be told the same.
-            self._politeness.hold(host, min(error.retry_after, self._policy.patience))
-        if isinstance(error, RateLimited) and self._hosts is not None:
-            raise await self._hosts.limited(host, error)
+            if self._hosts is None or error.retry_after <= self._policy.patience:
+                # Whoever else waits for this host would only be told the same.
+                self._politeness.hold(host, min(error.retry_after, self._policy.patience))
+            if self._hosts is not None:
+                raise await self._hosts.limited(host, error)
         raise error
 
     async def _body(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from syncline.core.errors import HostHeld
 from syncline.core.ports import Clock
 from syncline.core.quota import Bucket, Quota
 from syncline.transport.ledger import Ledger, Lot, Order, Told
+from syncline.transport.moments import shown_moment
 from syncline.transport.retry import Sleep
 from syncline.transport.told import told_by
 
@@ -134,7 +134,14 @@ class Meter:
             # The ledger looks ahead only so far; what is beyond has to be asked for again.
             waited += max(sold.wait, 0.1)
             if waited > PATIENCE:
-                raise _held(self._host, sold.wait, sold.reason)
+                raise HostHeld(
+                    f"{self._host} is not asked until "
+                    f"{shown_moment(self._clock.now(), sold.wait)}: "
+                    f"{sold.reason or 'its quota is used up'}",
+                    retry_after=sold.wait,
+                    hint="The service goes on by itself then. Other uses of the same account "
+                    "count too.",
+                )
             await self._sleep(sold.wait)
         self._batch = min(self._batch * 2, _MOST)
         got = self._clock.monotonic()
@@ -166,16 +173,3 @@ def is_scarce(headers: Mapping[str, str], clock: Clock) -> bool:
     """Whether an answer says that few requests are left: then it is worth counting them."""
     told = told_by(headers, clock.now())
     return told is not None and told.left <= max(_SCARCE, (told.limit or 0) // 5)
-
-
-def _held(host: str, seconds: float, reason: str | None) -> HostHeld:
-    why = reason or "its quota is used up"
-    return HostHeld(
-        f"{host} is not asked for {_span(seconds)}: {why}",
-        retry_after=seconds,
-        hint="The service goes on by itself then. Other uses of the same account count too.",
-    )
-
-
-def _span(seconds: float) -> str:
-    return f"{math.ceil(seconds)} s" if seconds < 600 else f"{math.ceil(seconds / 60)} min"

@@ -70,7 +70,7 @@ async def test_who_needs_tokens_at_once_buys_them_together(
 async def test_too_long_a_wait_is_the_callers(meter: Meter, ledger: MemoryLedger) -> None:
     """It is told for how long, and why."""
     ledger.refuses = (5000.0, "the source said so")
-    with pytest.raises(HostHeld, match=r"84 min: the source said so") as caught:
+    with pytest.raises(HostHeld, match=r"until 01:23 UTC: the source said so") as caught:
         await meter.take()
     assert caught.value.retry_after == 5000.0
 
