@@ -4,7 +4,7 @@
 set -u
 
 # program:package
-servers="nginx:nginx-light"
+servers="nginx:nginx-light redis-server:redis-server"
 
 missing=""
 for server in $servers; do

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from typing import Any
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
-from syncline.connectors.secrets import parse_secrets
 from syncline.core.clock import SystemClock
-from syncline.core.ports import Authentication, Clock, Context, Embedder
+from syncline.core.ports import Authentication, Clock, Embedder
 from syncline.embedders.catalogue import create, describe
 from syncline.security.keys import KeyRing
 from syncline.security.vault import Vault
 from syncline.settings import Settings
-from syncline.store.database import Database, connect
+from syncline.store.database import Connection, Database, connect
 from syncline.store.runs import session_name
-from syncline.sync.opening import ConnectorOpener, LazyTransport, OpenTransport
+from syncline.sync.opening import ConnectorOpener, OpenTransport, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
 from syncline.sync.secrets import secrets_for
 from syncline.sync.work import RunContext
 
+if TYPE_CHECKING:
+    from syncline.transport.hosts import Shared
+
 __all__ = ["build_tools", "embedder_loader", "open_preparer", "open_transport"]
 
 
-def open_transport(options: Any, authentication: Authentication | None = None) -> Any:
+def open_transport(
+    options: Any, shared: Shared | None = None, authentication: Authentication | None = None
+) -> Any:
     """The HTTP session for a connection, as an asynchronous context manager."""
     from syncline.transport.http import HttpSession
 
@@ -37,6 +41,7 @@ def open_transport(options: Any, authentication: Authentication | None = None) -
         authentication=authentication,
         concurrency=getattr(options, "concurrency", 8),
         delay=getattr(options, "delay", 0.0),
+        shared=shared,
     )
 
 
@@ -55,7 +60,11 @@ def build_tools(
     return Tools(
         database=Database(settings),
         opener=ConnectorOpener(
-            Registry.from_environment(environ), open_transport, clock or SystemClock()
+            Registry.from_environment(environ),
+            open_transport,
+            clock or SystemClock(),
+            redis_url=None if settings.redis_url is None else settings.redis_url.get_secret_value(),
+            installation=settings.database_url or f"{socket.gethostname()}:{settings.data_dir}",
         ),
         pool=WorkerPool(
             {**environ, **settings.to_environment()},
@@ -82,15 +91,19 @@ async def open_preparer(
         resources.push_async_callback(connection.close)
         connector = None
         if spec.capabilities.local:
-            options = parse_options(spec, dict(context.options), context.options_version)
             vault, run = Vault(KeyRing(settings)), context.run
-            values = await secrets_for(connection, vault, spec, run.workspace_id, run.connection_id)
-            secrets = parse_secrets(spec, values)
-            proof = spec.authenticate(options, secrets) if spec.authenticate else None
-            transport = LazyTransport(open_transport, options, proof)
-            resources.push_async_callback(transport.close)
+            secrets = await secrets_for(
+                connection, vault, spec, run.workspace_id, run.connection_id
+            )
+            opener = ConnectorOpener(Registry.from_environment(environ), open_transport)
             connector = await resources.enter_async_context(
-                spec.open(options, secrets, Context(http=transport, clock=SystemClock()))
+                opener.open(
+                    context.kind,
+                    context.options,
+                    context.options_version,
+                    secrets.values,
+                    scope=_scope(context, secrets.credential),
+                )
             )
         return Preparer(
             context,
@@ -104,6 +117,22 @@ async def open_preparer(
     except BaseException:
         await resources.aclose()
         raise
+
+
+def _scope(context: RunContext, credential: str | None) -> Scope | None:
+    """For whom a worker reads; its own session is in use, so what is shared has one of its own."""
+    if not context.run.connection_id:
+        return None
+
+    @asynccontextmanager
+    async def session() -> AsyncIterator[Connection]:
+        async with await connect(
+            dict(context.database), application=session_name(context.run)
+        ) as db:
+            yield db
+
+    run = context.run
+    return Scope(run.workspace_id, run.connection_id, session, credential=credential)
 
 
 def embedder_loader(settings: Settings) -> Callable[[], Embedder]:

@@ -177,6 +177,10 @@ class Syncline:
             async with self._database.connection() as db:
                 await runs.run_once(db, row.workspace_id, row.id)
                 await tombstones.run_once(db, row.workspace_id)
+                if not self.load_tools().opener.spec(row.kind).capabilities.local:
+                    from syncline.sync.maintenance import hosts
+
+                    await hosts.run_once(db, row.workspace_id)
                 await segments.run_once(db, row.workspace_id, most=_MERGED_CHUNKS)
         except psycopg.OperationalError:
             pass  # the database went away, as the report says; the next run does it
@@ -203,7 +207,7 @@ class Syncline:
         """What `sync` would do. Writes nothing, not even the connection."""
         from syncline.sync.plan import plan_connection
         from syncline.sync.run import RunRequest
-        from syncline.sync.secrets import merged_secrets, secrets_for
+        from syncline.sync.secrets import Credentials, merged_secrets, secrets_for
         from syncline.sync.sources import plan_source
 
         tools = self.load_tools()
@@ -213,7 +217,13 @@ class Syncline:
             row = await plan_source(db, workspace, tools.opener.registry, str(source), wanted)
             spec = tools.opener.spec(row.kind)
             known = await secrets_for(db, tools.vault, spec, workspace, row.id)
-        request = RunRequest(row, Mode.PLAN, secrets=merged_secrets(spec, known, wanted.secrets))
+        request = RunRequest(
+            row,
+            Mode.PLAN,
+            secrets=Credentials(
+                merged_secrets(spec, known.values, wanted.secrets), known.credential
+            ),
+        )
         if on_progress is not None:
             request = replace(request, on_progress=on_progress)
         if stop is not None:

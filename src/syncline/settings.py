@@ -31,6 +31,7 @@ _VARIABLES = {
     "max_memory_mb": "SYNCLINE_MAX_MEMORY_MB",
     "memory_percent": "SYNCLINE_MEMORY_PERCENT",
     "cpu_percent": "SYNCLINE_CPU_PERCENT",
+    "redis_url": "SYNCLINE_REDIS_URL",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -121,6 +122,11 @@ class Settings(BaseModel):
         le=100,
         description="SYNCLINE_CPU_PERCENT: the same for what other programs use of the "
         "processors, over ten seconds; 100: never",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="SYNCLINE_REDIS_URL: a Redis in which answers of sources are kept that may be, "
+        "such as `redis://localhost:6379/0`; unset, a table of the database",
     )
     embedder: str = Field(
         default="wordllama",

@@ -9,6 +9,7 @@ import typer
 
 from syncline.cli.completion import connection_names
 from syncline.cli.connection_view import connection_as_json, in_words, times_as_json, when
+from syncline.cli.hosts import print_breakers
 from syncline.cli.lazy import ListByDefault
 from syncline.cli.options import AsJson, DataDir, Source, Workspace
 from syncline.cli.running import Interruption, run
@@ -19,11 +20,12 @@ from syncline.core.urls import shown_url
 from syncline.parts.wished import Wished
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from syncline.cli.connection_view import ConnectionView
     from syncline.client import Syncline
     from syncline.core.model import ConnectionId, Identity
+    from syncline.store.breakers import OpenBreaker
     from syncline.store.connections import ConnectionRow
     from syncline.store.timetable import Times
 
@@ -54,12 +56,22 @@ def list_connections(
 
     async def command(
         client: Syncline, interruption: Interruption
-    ) -> tuple[list[ConnectionRow], Mapping[ConnectionId, Times]]:
-        return await client.connections.list(), await client.connections.times()
+    ) -> tuple[
+        list[ConnectionRow],
+        Mapping[ConnectionId, Times],
+        Mapping[ConnectionId, Sequence[OpenBreaker]],
+    ]:
+        parts = client.connections
+        return await parts.list(), await parts.times(), await parts.breakers()
 
-    found, times = run(command, workspace=workspace, data_dir=data_dir)
+    found, times, breakers = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
-        rows = [connection_as_json(row) | times_as_json(times.get(row.id)) for row in found]
+        rows = [
+            connection_as_json(row)
+            | times_as_json(times.get(row.id))
+            | {"breakers": [each.as_json() for each in breakers.get(row.id, ())]}
+            for row in found
+        ]
         print_json({"connections": rows})
     elif not found:
         say("There are no connections yet. Make one with: syncline sync ./docs")
@@ -79,6 +91,8 @@ def list_connections(
             ],
             right="r",
         )
+        for row in found:
+            print_breakers(row.name, breakers.get(row.id, ()))
     return 0
 
 
@@ -237,7 +251,7 @@ def pause(
 def resume(
     name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
 ) -> int:
-    """Let a connection run by itself again."""
+    """Let a connection run by itself again, and ask hosts again that were left alone."""
 
     async def command(client: Syncline, interruption: Interruption) -> str:
         return (await client.connections.resume(name)).name

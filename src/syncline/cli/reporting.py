@@ -19,6 +19,7 @@ _REST = {
     "kept_deleted": "no longer there, but kept",
 }
 _SHOWN = 5
+_LATER = ("rate_limited", "breaker_open")
 
 
 def print_report(
@@ -47,7 +48,7 @@ def print_report(
     if len(report.warnings) > _SHOWN:
         note(f"  … and {len(report.warnings) - _SHOWN} more notes: `syncline runs {report.run}`")
     _print_end(report)
-    if first and nothing:
+    if first and nothing and (report.error or {}).get("code") not in _LATER:
         note(f"  Was the source mistyped? syncline connections remove {shown(report.connection)}")
     if first and good and counts["created"] and not quiet:
         say()

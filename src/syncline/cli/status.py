@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from syncline.cli.hosts import print_breakers
 from syncline.cli.options import AsJson, DataDir, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import age, bold, print_json, say, shown, size, table
@@ -56,6 +57,7 @@ def status(
     )
     for each in found.connections:
         _print_troubles(each)
+        print_breakers(each.name, found.breakers.get(each.id, ()))
     return 0
 
 

@@ -15,6 +15,7 @@ __all__ = ["Robots", "RobotsFiles", "product_token"]
 
 # The standard asks for 500 KiB at least.
 _MAX_BYTES = 512 * 1024
+_KEEP_SECONDS = 3600.0
 _TOKEN = re.compile(r"[A-Za-z_-]+")
 _SPLIT = re.compile(r"\r\n|\r|\n")
 
@@ -85,7 +86,7 @@ class RobotsFiles:
         url = f"{origin}/robots.txt"
         data = bytearray()
         try:
-            async with self._http.stream(url) as pieces:
+            async with self._http.stream(url, keep=_KEEP_SECONDS) as pieces:
                 async for piece in pieces:
                     data += piece
                     if len(data) >= _MAX_BYTES:

@@ -14,6 +14,7 @@ from syncline.connectors.sitemaps import Child, SitemapItem, SitemapReader, pars
 from syncline.core.errors import (
     BadContent,
     BlockedAddress,
+    BreakerOpen,
     Forbidden,
     NotFound,
     RateLimited,
@@ -30,6 +31,8 @@ __all__ = ["ListedPage", "SitemapWalk"]
 _MB = 1024 * 1024
 _SITEMAP_BYTES = 512 * _MB
 _IN_MEMORY = 1 * _MB
+# Whoever has just published something wants to see it.
+_KEEP_SECONDS = 60.0
 _PIECE = 64 * 1024
 _LEVELS = 5
 _SITEMAPS = 20_000
@@ -90,7 +93,8 @@ class SitemapWalk:
         """Read a sitemap's beginning. Raises `BadContent` if it is something else."""
         reader = SitemapReader(shown_url(url))
         read = 0
-        async with self._context.http.stream(url, max_bytes=_SITEMAP_BYTES) as pieces:
+        # Always asked for: it also tells whether the source is there.
+        async with self._context.http.stream(url, max_bytes=_SITEMAP_BYTES, keep=0) as pieces:
             async for piece in pieces:
                 read += len(piece)
                 if any(True for _ in reader.feed(piece)) or read > _MB:
@@ -102,7 +106,7 @@ class SitemapWalk:
         """Every page of these sitemaps and of those they lead to, as they are read.
 
         A sitemap that cannot be read, or not to its end, yields a `Failed` without id after
-        what was read of it; the others are read all the same. Raises `RateLimited`,
+        what was read of it; the others are read all the same. Raises `RateLimited`, `BreakerOpen`,
         `Unauthorized` and `BlockedAddress`, which would only repeat themselves.
         """
         waiting = deque((url, 1) for url in sitemaps)
@@ -124,7 +128,7 @@ class SitemapWalk:
                         self._check_bounds(sitemap, level, len(known))
                         known.add(url)
                         waiting.append((url, level + 1))
-            except (RateLimited, Unauthorized, BlockedAddress):
+            except (RateLimited, BreakerOpen, Unauthorized, BlockedAddress):
                 raise
             except SourceError as error:
                 problem = error
@@ -142,7 +146,9 @@ class SitemapWalk:
         problem: SourceError | None = None
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             try:
-                async with self._context.http.stream(url, max_bytes=_SITEMAP_BYTES) as pieces:
+                async with self._context.http.stream(
+                    url, max_bytes=_SITEMAP_BYTES, keep=_KEEP_SECONDS
+                ) as pieces:
                     async for piece in pieces:
                         spool.write(piece)
             except SourceError as error:

@@ -7,6 +7,8 @@
     │   └── ConfigurationError    a setting, option or filter does not validate
     ├── SourceError               what a connector or its transport reports
     │   ├── RateLimited           come back later (`retry_after` seconds)
+    │   │   └── HostHeld          so of the whole host: there is no use in asking for more
+    │   ├── BreakerOpen           the host fails, and is not asked for a while (`retry_after`)
     │   ├── Unauthorized          credentials are missing or refused
     │   ├── Forbidden             known to the source, but not ours to read
     │   ├── NotFound              the source says this very thing does not exist
@@ -32,12 +34,14 @@ __all__ = [
     "BadBackup",
     "BadContent",
     "BlockedAddress",
+    "BreakerOpen",
     "ConfigurationError",
     "Conflict",
     "DatabaseInUse",
     "DatabaseUnavailable",
     "Fenced",
     "Forbidden",
+    "HostHeld",
     "NotFound",
     "NotHere",
     "RateLimited",
@@ -93,6 +97,23 @@ class RateLimited(SourceError):
     """The source asks us to come back later."""
 
     code = "rate_limited"
+    transient = True
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class HostHeld(RateLimited):
+    """The source, or its quota, wants no request for `retry_after` seconds, whatever is asked."""
+
+
+class BreakerOpen(SourceError):
+    """The host has failed too often in a row, and is left alone for `retry_after` seconds."""
+
+    code = "breaker_open"
     transient = True
 
     def __init__(
@@ -190,6 +211,7 @@ _BY_CODE: dict[str, type[SourceError]] = {
     for cls in (
         SourceError,
         RateLimited,
+        BreakerOpen,
         Unauthorized,
         Forbidden,
         NotFound,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from syncline.core.capabilities import Capabilities
 from syncline.core.model import (
@@ -25,6 +25,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
+from syncline.core.quota import Bucket, Quota, with_own
 from syncline.core.urls import Origin
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Embedder",
     "HttpResponse",
     "HttpTransport",
+    "MeteredOptions",
     "NoSecrets",
     "Options",
     "Secrets",
@@ -46,6 +48,25 @@ class Options(BaseModel):
     """What a connector can be told. Field descriptions become `--help`, forms and docs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MeteredOptions(Options):
+    """Options of a source that is asked for one thing after another, over a network."""
+
+    requests_per_second: int | None = Field(
+        None, ge=1, description="No more requests to one host in any second, of all runs together"
+    )
+    requests_per_minute: int | None = Field(None, ge=1, description="The same in any minute")
+    requests_per_day: int | None = Field(None, ge=1, description="The same in any 24 hours")
+
+    def quota(self, default: Quota) -> Quota:
+        """The connector's quota, with this connection's own limits in it."""
+        own = (
+            (self.requests_per_second, 1),
+            (self.requests_per_minute, 60),
+            (self.requests_per_day, 86_400),
+        )
+        return with_own(default, tuple(Bucket(n, seconds) for n, seconds in own if n))
 
 
 class Secrets(BaseModel):
@@ -108,11 +129,11 @@ class HttpResponse:
 
 
 class HttpTransport(Protocol):
-    """An HTTP session with guard, limits, retries and politeness inside.
+    """An HTTP session with guard, limits, retries, politeness, quota and breaker inside.
 
-    Raises `RateLimited`, `Unauthorized`, `Forbidden`, `NotFound`, `Transient`,
-    `Rejected`, `BlockedAddress` or `BadContent` once it has given up; whatever may be
-    retried has been retried by then. GET requests only have no effect on failure.
+    Raises `RateLimited` (`HostHeld`), `BreakerOpen`, `Unauthorized`, `Forbidden`, `NotFound`,
+    `Transient`, `Rejected`, `BlockedAddress` or `BadContent` once it has given up; whatever
+    may be retried has been retried by then. GET requests only have no effect on failure.
     """
 
     async def get(
@@ -144,9 +165,19 @@ class HttpTransport(Protocol):
         ...
 
     def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        keep: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """GET whose decoded body arrives in pieces; the same errors, also while reading."""
+        """GET whose decoded body arrives in pieces; the same errors, also while reading.
+
+        With `keep`, a body that is read to its end is kept for the connection's next runs, where
+        the source allows that: it is asked for with its validators, and not at all in the
+        `keep` seconds after it came, if the source says that it holds for so long.
+        """
         ...
 
     def pace(self, url: str, seconds: float) -> None:
@@ -219,6 +250,9 @@ class ConnectorSpec:
     secrets: type[Secrets] = NoSecrets
     authenticate: Callable[[Any, Any], Authentication | None] | None = None
     """`authenticate(options, secrets)`: what the transport sends along with every request."""
+    quota: Quota = ()
+    """What the source takes of each credential, or, where there is none, of each connection; its
+    options may be `MeteredOptions` to say otherwise."""
     options_version: int = 1
     upgrade_options: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
     """Turns stored options of an older version into today's."""

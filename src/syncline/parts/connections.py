@@ -13,6 +13,7 @@ from syncline.store.connections import ConnectionRow, list_connections, remove_c
 
 if TYPE_CHECKING:
     from syncline.core.model import Identity
+    from syncline.store.breakers import OpenBreaker
     from syncline.store.timetable import Times
 
 __all__ = ["Connections"]
@@ -76,7 +77,7 @@ class Connections(Part):
             spec = tools.opener.spec(row.kind)
             secrets = await secrets_for(db, tools.vault, spec, workspace, row.id)
         async with tools.opener.open(
-            row.kind, row.options, row.options_version, secrets
+            row.kind, row.options, row.options_version, secrets.values
         ) as connector:
             return await connector.check()
 
@@ -107,6 +108,13 @@ class Connections(Part):
         async with self._client.session() as (db, workspace):
             return await times_of(db, workspace)
 
+    async def breakers(self) -> Mapping[ConnectionId, Sequence[OpenBreaker]]:
+        """The hosts that are not asked at present because they fail, by connection."""
+        from syncline.store.breakers import open_breakers
+
+        async with self._client.session() as (db, workspace):
+            return await open_breakers(db, workspace)
+
     async def schedule(self, name: str, schedule: str | None) -> str | None:
         """Say when `syncline up` syncs it: `every 15m`, `daily 02:00 Europe/Berlin`, `manual`.
 
@@ -133,12 +141,17 @@ class Connections(Part):
         return row
 
     async def resume(self, name: str) -> ConnectionRow:
-        """Runs by itself again, after a pause or what needed attention."""
+        """Runs by itself again, after a pause or what needed attention.
+
+        Hosts that were left alone because they failed are asked again.
+        """
+        from syncline.store.breakers import close_breakers
         from syncline.store.timetable import resume
         from syncline.sync.sources import find_named
 
         async with self._client.session() as (db, workspace):
             row = await find_named(db, workspace, name)
+            await close_breakers(db, workspace, row.id)
             await resume(db, workspace, row.id)
         return row
 

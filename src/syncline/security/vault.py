@@ -6,6 +6,8 @@ over JSON that names its owner, so that one row's token is refused in another's 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ class Sealed:
 
     token: bytes
     key_id: str
+    credential: str
+    """Tells these secrets from others, and nothing about them: equal ones have an equal one."""
 
 
 class Vault:
@@ -43,7 +47,9 @@ class Vault:
                 )
             key = keys[0]
         plain = json.dumps({"owner": owner, "values": dict(values)}).encode()
-        return Sealed(Fernet(key.text).encrypt(plain), key.id)
+        told = json.dumps(dict(values), sort_keys=True).encode()
+        credential = hmac.new(key.text.encode(), told, hashlib.sha256).hexdigest()[:16]
+        return Sealed(Fernet(key.text).encrypt(plain), key.id, credential)
 
     def unseal(self, owner: str, sealed: Sealed) -> dict[str, str]:
         """What was sealed for this owner.

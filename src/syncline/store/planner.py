@@ -37,7 +37,10 @@ PAGE = 1000
 
 _TICK = """
 WITH due AS (
-    SELECT c.workspace_id, c.id, c.next_due, c.source FROM connections c
+    SELECT c.workspace_id, c.id, c.next_due, c.source, (
+        SELECT s.credential FROM secrets s
+        WHERE s.workspace_id = c.workspace_id AND s.connection_id = c.id) AS credential
+    FROM connections c
     JOIN workspaces w ON w.id = c.workspace_id AND w.active
     WHERE c.next_due <= moment() AND NOT c.paused AND c.attention IS NULL
     ORDER BY c.next_due LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
@@ -50,7 +53,8 @@ WITH due AS (
         'payload', '{}'::jsonb, 'version', 1, 'priority', 0,
         'dedupe_key', 'sync ' || workspace_id || '/' || id,
         'limit_keys', array_remove(ARRAY[
-            'host ' || lower(substring(source from '^[a-z]+://(?:[^/@]*@)?([^/?#]+)'))
+            'host ' || lower(substring(source from '^[a-z]+://(?:[^/@]*@)?([^/?#]+)')),
+            'credential ' || credential
         ], NULL)) ORDER BY next_due) AS jobs, count(*) AS count
     FROM due
 ), made AS (

@@ -21,6 +21,7 @@ class SealedRow:
     """The connection's."""
     sealed: bytes
     key_id: str
+    credential: str
 
 
 async def keys_in_use(db: Connection) -> dict[str, int]:
@@ -35,7 +36,8 @@ async def sealed_with_others(
     """Rows that another key has sealed, in the order of their keys, behind `after`."""
     async with db.cursor(row_factory=class_row(SealedRow)) as cursor:
         await cursor.execute(
-            "SELECT s.workspace_id, s.connection_id, c.name, s.sealed, s.key_id FROM secrets s"
+            "SELECT s.workspace_id, s.connection_id, c.name, s.sealed, s.key_id, s.credential"
+            " FROM secrets s"
             " JOIN connections c ON c.workspace_id = s.workspace_id AND c.id = s.connection_id"
             " WHERE s.key_id <> %s AND (s.workspace_id, s.connection_id) > (%s, %s)"
             " ORDER BY s.workspace_id, s.connection_id LIMIT %s FOR UPDATE OF s",

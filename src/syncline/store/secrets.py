@@ -27,11 +27,12 @@ async def read_secrets(
 ) -> Sealed | None:
     """None where the connection has none."""
     found = await db.execute(
-        "SELECT sealed, key_id FROM secrets WHERE workspace_id = %s AND connection_id = %s",
+        "SELECT sealed, key_id, credential FROM secrets"
+        " WHERE workspace_id = %s AND connection_id = %s",
         (workspace, connection),
     )
     row = await found.fetchone()
-    return None if row is None else Sealed(row[0], row[1])
+    return None if row is None else Sealed(*row)
 
 
 async def write_secrets(
@@ -39,10 +40,11 @@ async def write_secrets(
 ) -> None:
     """In place of those it had."""
     await db.execute(
-        "INSERT INTO secrets (workspace_id, connection_id, sealed, key_id) VALUES (%s, %s, %s, %s)"
+        "INSERT INTO secrets (workspace_id, connection_id, sealed, key_id, credential)"
+        " VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (workspace_id, connection_id) DO UPDATE SET sealed = excluded.sealed,"
-        " key_id = excluded.key_id, changed_at = now()",
-        (workspace, connection, sealed.token, sealed.key_id),
+        " key_id = excluded.key_id, credential = excluded.credential, changed_at = now()",
+        (workspace, connection, sealed.token, sealed.key_id, sealed.credential),
     )
 
 

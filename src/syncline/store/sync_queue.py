@@ -37,6 +37,8 @@ class Candidate:
     id: ConnectionId
     name: str
     source: str
+    credential: str | None
+    """Tells its secrets from others."""
     resting: str | None
     """Why it is not: it is paused, its workspace is not active, it needs attention."""
 
@@ -46,6 +48,8 @@ async def candidates(db: Connection, workspace: WorkspaceId | None) -> list[Cand
     async with db.cursor(row_factory=class_row(Candidate)) as cursor:
         await cursor.execute(
             "SELECT c.workspace_id, w.name AS workspace, c.id, c.name, c.source,"
+            " (SELECT s.credential FROM secrets s WHERE s.workspace_id = c.workspace_id"
+            " AND s.connection_id = c.id) AS credential,"
             " CASE WHEN NOT w.active THEN 'its workspace is not active'"
             " WHEN c.paused THEN 'it is paused'"
             " WHEN c.attention IS NOT NULL THEN 'it needs attention' END AS resting"
@@ -75,7 +79,7 @@ async def make_sync_jobs(
                 each.id,
                 priority=_PRIORITY,
                 dedupe_key=key,
-                limit_keys=_host(each.source),
+                limit_keys=_limits(each),
             )
             for key, each in keys.items()
         ],
@@ -105,12 +109,13 @@ async def hurry(db: Connection, keys: Sequence[str], payload: Mapping[str, Json]
     )
 
 
-def _host(source: str) -> Sequence[str]:
+def _limits(connection: Candidate) -> Sequence[str]:
     """What the planner limits runs by."""
-    scheme, separator, rest = source.partition("://")
+    keys = [] if connection.credential is None else [f"credential {connection.credential}"]
+    scheme, separator, rest = connection.source.partition("://")
     if not separator or not scheme.isalpha():
-        return ()
-    return (f"host {rest.split('/')[0].split('?')[0].rpartition('@')[2].lower()}",)
+        return keys
+    return [f"host {rest.split('/')[0].split('?')[0].rpartition('@')[2].lower()}", *keys]
 
 
 async def workers_alive(db: Connection) -> int:

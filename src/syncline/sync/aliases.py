@@ -59,7 +59,7 @@ async def settle_aliases(
 
     What leads to a live document is its alias; what leads nowhere keeps its own document.
     """
-    pending, dispatcher.aliases = dispatcher.aliases, {}
+    pending = dict(dispatcher.aliases)
     if not pending:
         return
     claims = {entry_id: target for entry_id, (_, target) in pending.items()}
@@ -69,6 +69,10 @@ async def settle_aliases(
         if leads[entry_id] == entry_id:
             await dispatcher.read_alone(pending[entry_id][0])
     await dispatcher.drain()
+    if dispatcher.ended is not None:
+        dispatcher.leave_aliases(but=[each for each in leads if leads[each] == each])
+        return
+    dispatcher.aliases.clear()
     for entry_id, target in sorted(leads.items()):
         if target != entry_id:
             item, _ = pending[entry_id]

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from syncline.core.errors import SourceError, Unauthorized
+import psycopg
+
+from syncline.core.errors import (
+    BreakerOpen,
+    HostHeld,
+    RateLimited,
+    SourceError,
+    SynclineError,
+    Unauthorized,
+)
 from syncline.core.model import (
     Content,
     Entry,
@@ -84,6 +93,10 @@ class Dispatcher:
         self.aliases: dict[str, tuple[WorkItem, str]] = {}
         """Entries that are another's document, undecided until the listing has ended."""
         self.planned: list[BatchDone] = []
+        self.ended: HostHeld | BreakerOpen | None = None
+        """Why the source is not asked any more: what is left is for the next run."""
+        self._limited: dict[EntryKey, tuple[WorkItem, RateLimited]] = {}
+        """Entries that were refused until later; whether they alone, the next answers tell."""
         self._lines: list[Item] = []
 
     @property
@@ -123,6 +136,8 @@ class Dispatcher:
     async def not_under_way(self, keys: Sequence[EntryKey]) -> None:
         """Wait until none of these entries is under way, so that its changes keep their order."""
         for key in keys:
+            if key in self._limited:
+                await self._fail_limited()
             while key in self._settle and not self._settle[key][0].done():
                 await self.flush()
                 await asyncio.wait({self._settle[key][0]}, timeout=_PATIENCE_SECONDS)
@@ -132,7 +147,7 @@ class Dispatcher:
     ) -> None:
         """Have an entry fetched, prepared and stored."""
         item = WorkItem(entry, partition, revision, cost=entry.size or 0)
-        if self._stop.is_set():
+        if self._stop.is_set() or self.ended is not None:
             self._leave(item)
         elif self._local:
             await self.prepare(item)
@@ -194,6 +209,8 @@ class Dispatcher:
             if self._tasks:
                 # Not until all are done: a slow fetch must not keep the others' batch waiting.
                 await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
+            elif self._limited:
+                await self._fail_limited()
             elif not (self._notes or self._batch or self._lines):
                 # What came in while the flush was writing has been sent as well.
                 return
@@ -209,9 +226,23 @@ class Dispatcher:
                 )
             except Unauthorized:
                 raise  # every other request would fail the same way
-            except SourceError as error:
-                await self.note(entry, item.partition, item.revision, as_broken(error))
+            except (HostHeld, BreakerOpen) as error:
+                self._end(error, item)
                 return
+            except RateLimited as error:
+                self._limited[entry.key] = (item, error)
+                return
+            except SourceError as error:
+                await self._give_up(item, as_broken(error))
+                return
+            except (SynclineError, psycopg.Error):
+                raise  # ours, not the entry's
+            except Exception as error:  # noqa: BLE001 - one entry's trouble must not end the run
+                what = f"it failed in an unforeseen way ({type(error).__name__}: {error})"
+                await self._give_up(item, Broken("source_error", what))
+                return
+            if fetched is not None and self._limited:
+                await self._fail_limited()
             match fetched:
                 case None:
                     self._leave(item)
@@ -227,6 +258,21 @@ class Dispatcher:
         finally:
             self._fetches.release()
 
+    def _end(self, error: HostHeld | BreakerOpen, item: WorkItem) -> None:
+        """The whole host is not to be asked: no entry fails for that."""
+        if self.ended is None:
+            self.ended = error
+        self._leave(item)
+        limited, self._limited = self._limited, {}
+        for refused, _ in limited.values():
+            self._leave(refused)
+
+    async def _fail_limited(self) -> None:
+        """The host answers others: these were refused for themselves."""
+        limited, self._limited = self._limited, {}
+        for item, error in limited.values():
+            await self._give_up(item, as_broken(error))
+
     async def _unless_stopped(self, fetch: Coroutine[None, None, Fetched]) -> Fetched | None:
         """What was fetched, or None if the run was stopped before: a slow source does not hold
         up whoever wants to end."""
@@ -239,6 +285,13 @@ class Dispatcher:
             return answer
         finally:
             fetching.cancel()
+
+    def leave_aliases(self, but: Collection[str] = ()) -> None:
+        """The run is being ended: what would be decided at the end is left to the next one."""
+        aliases, self.aliases = self.aliases, {}
+        for entry_id, (item, _) in aliases.items():
+            if entry_id not in but:
+                self._leave(item)
 
     def _leave(self, item: WorkItem) -> None:
         """The run is being ended: the entry is left to the next one, as if it was not listed."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncline.core.capabilities import Absence
-from syncline.core.errors import SourceError
+from syncline.core.errors import BreakerOpen, HostHeld, SourceError
 from syncline.core.model import Content, DocumentId, Entry, EntryKey, Gone, RunId, entry_key
 from syncline.core.ports import Connector
 from syncline.store.connections import ConnectionRow
@@ -121,6 +121,8 @@ async def _free_aliases(
         entry = Entry(known.entry_id, known.version, known.locator)
         await dispatcher.read_alone(WorkItem(entry, known.partition, known.revision))
     await dispatcher.drain()
+    if dispatcher.ended is not None:
+        raise dispatcher.ended  # or what they share would go before they have their own
 
 
 def _count(report: Report, verdicts: Verdicts) -> None:
@@ -272,6 +274,8 @@ async def _ask(
     async with slots:
         try:
             answer = await connector.fetch(known.locator, validators or None)
+        except (HostHeld, BreakerOpen):
+            raise
         except SourceError as error:
             return error
     return answer if isinstance(answer, Content | Gone) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from syncline.core.capabilities import Changes
-from syncline.core.errors import SourceError
+from syncline.core.errors import BreakerOpen, HostHeld, SourceError, Unauthorized
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import (
     Change,
@@ -65,7 +65,8 @@ class Intake:
     async def read(self, partition: Partition, stream: AsyncIterator[Change]) -> None:
         """Read a partition's stream to its end, and send its entries on their way.
 
-        A failure of the source ends the partition, not the run.
+        A failure of the source ends the partition, not the run; unless it is about the whole
+        of it: refused credentials, or a host that is not to be asked for a while.
         """
         self._checkpoints[partition.id] = Checkpoints()
         try:
@@ -73,10 +74,16 @@ class Intake:
                 async for page in pages:
                     await self._take(partition.id, page)
                     await self.store_cursors()
+                    if self._dispatcher.ended is not None:
+                        break
+        except Unauthorized:
+            raise  # so would every other partition
+        except (HostHeld, BreakerOpen) as error:
+            self._dispatcher.ended = error
         except SourceError as error:
             self.errors.append(error)
             self._incomplete(f"{partition.title or partition.id or 'the listing'}: {error}")
-        if self._stop.is_set():
+        if self._stop.is_set() or self._dispatcher.ended is not None:
             self.complete = False
 
     def _incomplete(self, reason: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.connectors.options import parse_options
 from syncline.connectors.registry import Registry
 from syncline.connectors.secrets import parse_secrets
 from syncline.core.clock import SystemClock
-from syncline.core.model import Json
+from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.core.ports import (
     Authentication,
     Clock,
@@ -19,14 +21,40 @@ from syncline.core.ports import (
     Context,
     HttpTransport,
 )
+from syncline.store.database import Connection
 
-__all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport"]
+if TYPE_CHECKING:
+    from syncline.transport.cache import MemoryCache
+    from syncline.transport.hosts import Shared
+
+__all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport", "Scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For whom a connector is opened, and how what is shared is reached."""
+
+    workspace_id: WorkspaceId
+    connection_id: ConnectionId
+    session: Callable[[], AbstractAsyncContextManager[Connection]]
+    """Lends a database connection."""
+    count: Callable[[str], None] = lambda name: None
+    """Counts what the run's report tells: `cache_hits`."""
+    warn: Callable[[str], None] = lambda message: None
+    """Puts a line into the run's report."""
+    credential: str | None = None
+    """A digest that tells credentials apart; who uses the same one shares its quota."""
 
 
 class OpenTransport(Protocol):
-    """Makes the HTTP session for one connection, from its options."""
+    """Makes the HTTP session for one connection, from its options and what it shares."""
 
-    def __call__(self, options: Any, authentication: Authentication | None = None) -> Any:
+    def __call__(
+        self,
+        options: Any,
+        shared: Shared | None = None,
+        authentication: Authentication | None = None,
+    ) -> Any:
         """An asynchronous context manager of an `HttpTransport`."""
         ...
 
@@ -35,9 +63,19 @@ class ConnectorOpener:
     """Opens connectors: validates stored options, and hands out a context."""
 
     def __init__(
-        self, registry: Registry, open_transport: OpenTransport, clock: Clock | None = None
+        self,
+        registry: Registry,
+        open_transport: OpenTransport,
+        clock: Clock | None = None,
+        *,
+        redis_url: str | None = None,
+        installation: str = "",
     ) -> None:
+        """With a `redis_url`, answers are kept there; `installation` keeps ours from others'."""
         self.registry = registry
+        self._redis_url = redis_url
+        self._installation = installation
+        self._memory: MemoryCache | None = None
         self._open_transport = open_transport
         self._clock = clock or SystemClock()
 
@@ -53,18 +91,21 @@ class ConnectorOpener:
         options_version: int,
         secrets: Mapping[str, str],
         *,
+        scope: Scope | None = None,
         progress: Callable[[str], None] | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Connector]:
         """A connector, open for as long as the context lasts.
 
+        Without a `scope`, its requests are not counted, and share nothing with others.
         Raises `ConfigurationError` for options and secrets that do not validate.
         """
         spec = self.registry.get(kind)
         parsed = parse_options(spec, dict(options), options_version)
         proven = parse_secrets(spec, secrets)
         proof = spec.authenticate(parsed, proven) if spec.authenticate else None
-        transport = LazyTransport(self._open_transport, parsed, proof)
+        share = None if scope is None else partial(self._share, scope, spec, parsed)
+        transport = LazyTransport(self._open_transport, parsed, share, proof)
         try:
             context = Context(
                 http=transport,
@@ -77,22 +118,44 @@ class ConnectorOpener:
         finally:
             await transport.close()
 
+    def _share(self, scope: Scope, spec: ConnectorSpec, options: Any) -> Shared:
+        from syncline.sync.hosts import shared_by
+        from syncline.transport.cache import MemoryCache
+
+        if self._memory is None:
+            self._memory = MemoryCache()
+        return shared_by(
+            scope,
+            spec,
+            options,
+            memory=self._memory,
+            clock=self._clock,
+            redis_url=self._redis_url,
+            installation=self._installation,
+        )
+
 
 class LazyTransport:
     """An HTTP session that is made at the first request: most files' runs never make one."""
 
     def __init__(
-        self, open_transport: OpenTransport, options: Any, proof: Authentication | None
+        self,
+        open_transport: OpenTransport,
+        options: Any,
+        share: Callable[[], Shared] | None = None,
+        proof: Authentication | None = None,
     ) -> None:
         self._open = open_transport
         self._options = options
+        self._share = share
         self._proof = proof
         self._manager: Any = None
         self._session: HttpTransport | None = None
 
     async def _ready(self) -> HttpTransport:
         if self._session is None:
-            self._manager = self._open(self._options, self._proof)
+            shared = None if self._share is None else self._share()
+            self._manager = self._open(self._options, shared, self._proof)
             self._session = await self._manager.__aenter__()
         return self._session
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -19,7 +19,9 @@ import psycopg
 
 from syncline.core.capabilities import Absence, Changes
 from syncline.core.errors import (
+    BreakerOpen,
     Fenced,
+    RateLimited,
     RunInProgress,
     SourceError,
     SynclineError,
@@ -43,11 +45,11 @@ from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.finish import finish, would_finish
 from syncline.sync.intake import Intake
-from syncline.sync.opening import ConnectorOpener
+from syncline.sync.opening import ConnectorOpener, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
 from syncline.sync.resemblance import compare_new
-from syncline.sync.secrets import secrets_for
+from syncline.sync.secrets import Credentials, secrets_for
 from syncline.sync.triage import Rules
 from syncline.sync.work import RunContext
 
@@ -76,7 +78,7 @@ class RunRequest:
 
     connection: ConnectionRow
     mode: Mode = Mode.INCREMENTAL
-    secrets: Mapping[str, str] | None = None
+    secrets: Credentials | None = None
     """In place of those that are stored: of a plan for a connection that is not there yet."""
     wait: bool = False
     """Wait for another run of the lane to end, instead of being refused."""
@@ -123,45 +125,22 @@ async def execute(
 ) -> None:
     """The pass itself."""
     row = request.connection
-    wanted = Filter.model_validate(dict(row.filter))
-    now = None
-    if wanted.updated_within is not None:
-        now = await moment(db)
-        wanted = wanted.at(now)
-    fingerprint = pipeline_fingerprint(wanted, Chunking(), tools.embedder[0])
-    rules = Rules(
-        capabilities=tools.opener.spec(row.kind).capabilities,
-        filter=wanted,
-        mode=request.mode,
-        fingerprint=fingerprint,
-        window_fingerprint=window_fingerprint(fingerprint, wanted),
-        recheck=row.recheck_seconds,
-    )
-    context = RunContext(
-        run=run,
-        database=tools.database.parameters,
-        kind=row.kind,
-        options=row.options,
-        options_version=row.options_version,
-        filter=row.filter,
-        now=now,
-        plan=request.mode is Mode.PLAN,
-    )
+    rules, context = await _rules(tools, request, run, db)
     progress = Progress()
 
     def say(message: str) -> None:
         progress.message = message
         request.on_progress(progress)
 
-    secrets = request.secrets
-    if secrets is None:
-        spec = tools.opener.spec(row.kind)
-        secrets = await secrets_for(db, tools.vault, spec, row.workspace_id, row.id)
+    secrets = request.secrets or await secrets_for(
+        db, tools.vault, tools.opener.spec(row.kind), row.workspace_id, row.id
+    )
     async with tools.opener.open(
         row.kind,
         row.options,
         row.options_version,
-        secrets,
+        secrets.values,
+        scope=_scope(tools, row, report, secrets.credential),
         progress=say,
         warn=report.warnings.append,
     ) as connector:
@@ -193,17 +172,23 @@ async def execute(
             say("reading the listing")
             # 3. Read what each partition lists; unchanged entries end here.
             for partition in partitions:
+                if dispatcher.ended is not None:
+                    break
                 cursor = None if request.mode is Mode.FULL else cursors.get(partition.id)
                 await intake.read(partition, _stream(connector, partition, cursor, request.mode))
             # 4. The workers prepare and store what is left; the cursors follow.
             say("storing the rest")
             await dispatcher.drain()
             hit(Failpoint.LISTING_ENDED)
-            if not request.stop.is_set():
-                await settle_aliases(dispatcher, db, run, fingerprint)
+            if request.stop.is_set() or dispatcher.ended is not None:
+                dispatcher.leave_aliases()
+            else:
+                await settle_aliases(dispatcher, db, run, rules.fingerprint)
             await intake.store_cursors()
             if request.stop.is_set():
                 return
+            if dispatcher.ended is not None:
+                raise dispatcher.ended
             if len(intake.errors) == len(partitions):
                 raise intake.errors[0]
             # 5. What a complete enumeration did not name is gone; moves, guard, tombstones.
@@ -219,7 +204,7 @@ async def execute(
                 rules.capabilities.absence,
                 dispatcher,
                 enumerated=intake.complete and _enumerates(rules, request.mode),
-                fingerprint=fingerprint,
+                fingerprint=rules.fingerprint,
             )
     if not context.plan:
         # 6. What is new is compared with what is like it.
@@ -227,6 +212,54 @@ async def execute(
         await compare_new(db, run.workspace_id, request.stop)
         await note_pipeline(db, run, rules.window_fingerprint)
         await _end_of_report(db, run, report)
+
+
+async def _rules(
+    tools: Tools, request: RunRequest, run: RunRef, db: Connection
+) -> tuple[Rules, RunContext]:
+    """What decides about entries, here and in the workers."""
+    row = request.connection
+    wanted = Filter.model_validate(dict(row.filter))
+    now = None
+    if wanted.updated_within is not None:
+        now = await moment(db)
+        wanted = wanted.at(now)
+    fingerprint = pipeline_fingerprint(wanted, Chunking(), tools.embedder[0])
+    rules = Rules(
+        capabilities=tools.opener.spec(row.kind).capabilities,
+        filter=wanted,
+        mode=request.mode,
+        fingerprint=fingerprint,
+        window_fingerprint=window_fingerprint(fingerprint, wanted),
+        recheck=row.recheck_seconds,
+    )
+    context = RunContext(
+        run=run,
+        database=tools.database.parameters,
+        kind=row.kind,
+        options=row.options,
+        options_version=row.options_version,
+        filter=row.filter,
+        now=now,
+        plan=request.mode is Mode.PLAN,
+    )
+    return rules, context
+
+
+def _scope(
+    tools: Tools, row: ConnectionRow, report: Report, credential: str | None
+) -> Scope | None:
+    """For whom the source is asked; None for a connection that a plan only imagines."""
+    if not row.id:
+        return None
+    return Scope(
+        row.workspace_id,
+        row.id,
+        tools.database.connection,
+        count=lambda name: report.add({name: 1}),
+        warn=report.warnings.append,
+        credential=credential,
+    )
 
 
 def _stream(
@@ -308,8 +341,13 @@ async def _close(session: Connection, run: RunRef, report: Report, started: floa
 
 
 def told(error: Exception) -> dict[str, Any]:
+    """An error as it is reported: `code`, `message`, `hint`, and `retry_after` (seconds) where the
+    source has said when to come back, or a quota or a breaker has."""
     if isinstance(error, psycopg.Error):
         error = explain(error)
     code = error.code if isinstance(error, SourceError) else type(error).__name__
     hint = error.hint if isinstance(error, SynclineError) else None
-    return {"code": code, "message": str(error), "hint": hint}
+    what: dict[str, Any] = {"code": code, "message": str(error), "hint": hint}
+    if isinstance(error, RateLimited | BreakerOpen) and error.retry_after is not None:
+        what["retry_after"] = round(error.retry_after, 1)
+    return what

@@ -22,6 +22,7 @@ from syncline.store.secrets import (
 )
 
 __all__ = [
+    "Credentials",
     "KeyUse",
     "Rotated",
     "keep_secrets",
@@ -42,17 +43,32 @@ async def open_secrets(
     return {} if sealed is None else vault.unseal(owner_of(workspace, connection), sealed)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """A connection's secrets, for as long as its connector is open."""
+
+    values: Mapping[str, str]
+    credential: str | None = None
+    """Tells them from others: who has the same ones shares a quota."""
+
+
 async def secrets_for(
     db: Connection,
     vault: Vault,
     spec: ConnectorSpec,
     workspace: WorkspaceId,
     connection: ConnectionId,
-) -> dict[str, str]:
-    """What a connector of this kind is opened with: nothing is asked where it needs none."""
-    if spec.secrets is NoSecrets:
-        return {}
-    return await open_secrets(db, vault, workspace, connection)
+) -> Credentials:
+    """What a connector of this kind is opened with: nothing is asked where it needs none.
+
+    Raises `ConfigurationError` where they cannot be opened.
+    """
+    sealed = None
+    if spec.secrets is not NoSecrets:
+        sealed = await read_secrets(db, workspace, connection)
+    if sealed is None:
+        return Credentials({})
+    return Credentials(vault.unseal(owner_of(workspace, connection), sealed), sealed.credential)
 
 
 async def open_or_forget(
@@ -179,7 +195,7 @@ async def _seal_anew(db: Connection, vault: Vault, newest: Key) -> int:
         for row in rows:
             owner = owner_of(row.workspace_id, row.connection_id)
             try:
-                values = vault.unseal(owner, Sealed(row.sealed, row.key_id))
+                values = vault.unseal(owner, Sealed(row.sealed, row.key_id, row.credential))
             except ConfigurationError as error:
                 raise ConfigurationError(f"{row.name}: {error.message}", hint=error.hint) from error
             sealed = vault.seal(owner, values, with_key=newest)

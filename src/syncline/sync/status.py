@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from syncline.core.model import Json, WorkspaceId
+from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.core.urls import shown_url
+from syncline.store.breakers import OpenBreaker, open_breakers
 from syncline.store.database import Connection
 from syncline.store.results import MOST_FAILURES
 from syncline.store.status_read import ConnectionState, connection_states, workspace_size
@@ -23,12 +25,18 @@ class Status:
     chunks: int
     database_bytes: int
     """Of the whole database, other workspaces included."""
+    breakers: Mapping[ConnectionId, Sequence[OpenBreaker]]
+    """Hosts that are not asked at present, because they fail."""
 
     def as_json(self) -> dict[str, Json]:
         """The documented fields."""
         return {
             "workspace": self.workspace,
-            "connections": [_as_json(each) for each in self.connections],
+            "connections": [
+                _as_json(each)
+                | {"breakers": [breaker.as_json() for breaker in self.breakers.get(each.id, ())]}
+                for each in self.connections
+            ],
             "totals": {
                 "connections": len(self.connections),
                 "documents": self.documents,
@@ -73,4 +81,4 @@ async def read_status(db: Connection, workspace: WorkspaceId, name: str) -> Stat
     """The status of the workspace with this id and name."""
     documents, chunks, size = await workspace_size(db, workspace)
     states = await connection_states(db, workspace, dead_after=MOST_FAILURES)
-    return Status(name, states, documents, chunks, size)
+    return Status(name, states, documents, chunks, size, await open_breakers(db, workspace))

@@ -18,7 +18,7 @@ from syncline.core.jobs import (
     Snooze,
     retry_after,
 )
-from syncline.core.model import Mode, RunState
+from syncline.core.model import Json, Mode, RunState
 from syncline.store.timetable import connection_by_id, note_attention
 from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
@@ -29,6 +29,9 @@ SYNC = "sync"
 _VERSION = 1
 _TAKEN_SECONDS = 30.0
 _LIMITED_SECONDS = 60.0
+# The quota or the breaker is asked again then, which costs the source nothing.
+_LONGEST_SECONDS = 3600.0
+_LATER = ("rate_limited", "breaker_open")
 # What no further attempt can mend: a person has to.
 _NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
 
@@ -76,6 +79,13 @@ async def _outcome(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
         async with tools.database.connection() as db:
             await note_attention(db, job.workspace_id, job.connection_id, error)
         return Dead(error)
-    if code == "rate_limited":
-        return Snooze(_LIMITED_SECONDS, error)
+    if code in _LATER:
+        return Snooze(_snooze_seconds(error.get("retry_after"), random.random()), error)  # noqa: S311
     return Retry(retry_after(job.attempts, chance=random.random()), error)  # noqa: S311
+
+
+def _snooze_seconds(told: Json, chance: float) -> float:
+    """As long as was told, a minute if nothing was, at most an hour; and up to a tenth more, so
+    that those who were told the same do not come back at once."""
+    seconds = float(told) if isinstance(told, int | float) else _LIMITED_SECONDS
+    return min(max(seconds, 1.0), _LONGEST_SECONDS) * (1 + chance / 10)

@@ -39,6 +39,8 @@ class FakeSite(FakeServer):
         self.pages: dict[str, FakePage] = {}
         self.files: dict[str, tuple[bytes, str]] = {}
         """By path: body and content type of robots.txt, sitemaps and what else is no page."""
+        self.file_headers: dict[str, dict[str, str]] = {}
+        """By path: headers of the files, and of the sitemap; an ETag there makes for 304s."""
         self.has_sitemap = True
         self.soft_404: str | None = None
         """Answers unknown addresses with 200 and this page; `{path}` in it is the address."""
@@ -73,10 +75,9 @@ class FakeSite(FakeServer):
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path
         if path in self.files:
-            body, content_type = self.files[path]
-            return web.Response(body=body, headers={"Content-Type": content_type})
+            return self._answer_file(request, *self.files[path])
         if path == "/sitemap.xml" and self.has_sitemap:
-            return web.Response(text=self.sitemap(), content_type="application/xml")
+            return self._answer_file(request, self.sitemap().encode(), "application/xml")
         page = self.pages.get(path)
         if page is None:
             return self._answer_missing(path)
@@ -86,6 +87,14 @@ class FakeSite(FakeServer):
             if request.headers.get("If-None-Match") == page.etag:
                 return web.Response(status=304, headers={"ETag": page.etag})
         return web.Response(body=page.body, headers=headers)
+
+    def _answer_file(
+        self, request: web.BaseRequest, body: bytes, content_type: str
+    ) -> web.StreamResponse:
+        headers = {"Content-Type": content_type, **self.file_headers.get(request.raw_path, {})}
+        if request.headers.get("If-None-Match", "") == headers.get("ETag", "none"):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body, headers=headers)
 
     def _answer_missing(self, path: str) -> web.StreamResponse:
         if self.soft_404 is None:

@@ -176,7 +176,12 @@ class _NoNetwork:
         raise AssertionError(f"this world has no network, but {url} was asked")
 
     def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        keep: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         raise AssertionError(f"this world has no network, but {url} was asked for")
 

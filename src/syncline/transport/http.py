@@ -1,17 +1,24 @@
 """The HTTP session: every request through the guard, the host's gate, the limits and the retries.
 
-The layers stand in this order around one request: retries, then per hop the guard, the
-host's turn, the exchange itself, and the bounded reading of the body. A layer that must
-see every attempt belongs inside `_answer`, one that sees only requests around `get`.
+The layers stand in this order around one request: what is kept, what became of it as a whole,
+retries, then per hop the guard, the host's turn, what is shared about the host (its breaker,
+its quota), the exchange itself, and the bounded reading of the body. A layer that must see
+every attempt belongs inside `_answer`, one that sees only requests beside `_note_end`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Mapping,
+)
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -20,13 +27,15 @@ import aiohttp
 from yarl import URL
 
 from syncline.core.clock import SystemClock
-from syncline.core.errors import RateLimited, Rejected
+from syncline.core.errors import RateLimited, Rejected, SourceError
 from syncline.core.model import Validators
 from syncline.core.ports import Authentication, Clock, HttpResponse
 from syncline.core.urls import normalise_url, origin_of, same_origin, shown_url
 from syncline.transport.classify import error_of_exception, error_of_status
 from syncline.transport.conditional import conditional_headers
 from syncline.transport.guard import UrlGuard
+from syncline.transport.hosts import Hosts, Shared
+from syncline.transport.kept_stream import Streamed, kept_stream
 from syncline.transport.limits import Limits, RateFloor, bounded_decoder, too_large
 from syncline.transport.politeness import Politeness
 from syncline.transport.resolver import GuardedResolver, Lookup, system_lookup
@@ -62,6 +71,8 @@ class _Request:
     """For one hop, before any growth."""
     body: bytes | None = None
     """Of a POST; None for a GET."""
+    asked: list[str] = field(default_factory=list)
+    """The hosts that it was sent to, so far."""
 
 
 class HttpSession:
@@ -81,8 +92,12 @@ class HttpSession:
         sleep: Sleep = asyncio.sleep,
         random: Callable[[], float] = random.random,
         lookup: Lookup = system_lookup,
+        shared: Shared | None = None,
     ) -> None:
-        """`concurrency` and `delay` (seconds) hold for each host by itself."""
+        """`concurrency` and `delay` (seconds) hold for each host by itself.
+
+        Without `shared`, it knows of no other session, and of no quota.
+        """
         self._clock = clock or SystemClock()
         self._limits = limits or Limits()
         self._policy = retries or RetryPolicy()
@@ -92,6 +107,12 @@ class HttpSession:
             concurrency=concurrency, delay=delay, clock=self._clock, sleep=sleep
         )
         self._retries = Retries(self._policy, clock=self._clock, sleep=sleep, random=random)
+        self._hosts = (
+            None
+            if shared is None
+            else Hosts(shared, clock=self._clock, sleep=sleep, patience=self._policy.patience)
+        )
+        self._answers = None if shared is None else shared.answers
         self._user_agent = user_agent or default_user_agent()
         self._authentication = authentication
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
@@ -118,9 +139,15 @@ class HttpSession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        client, self._client = self._client, None
+        try:
+            if self._hosts is not None:
+                await self._hosts.close()
+            if self._answers is not None:
+                await self._answers.close()
+        finally:
+            if client is not None:
+                await client.close()
 
     def pace(self, url: str, seconds: float) -> None:
         """See `HttpTransport.pace`."""
@@ -161,17 +188,46 @@ class HttpSession:
                     body = b"".join([piece async for piece in self._body(response, final, bound)])
                 return HttpResponse(response.status, final, received, body)
 
-        return await self._retries.run(attempt)
+        try:
+            response = await self._retries.run(attempt)
+        except SourceError as error:
+            await self._note_end(request, error)
+            raise
+        await self._note_end(request, None)
+        return response
 
-    def stream(
-        self, url: str, *, headers: Mapping[str, str] | None = None, max_bytes: int | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """See `HttpTransport.stream`. Only what fails before the body begins is tried again."""
-        bound = min(max_bytes or self._limits.stream_bytes, self._limits.stream_bytes)
-        return self._stream(_request(url, headers, None, self._limits.stream_seconds), bound)
+    async def _note_end(self, request: _Request, error: SourceError | None) -> None:
+        if self._hosts is not None and request.asked:
+            await self._hosts.ended(request.asked[-1], request, error)
 
     @asynccontextmanager
-    async def _stream(self, request: _Request, bound: int) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        keep: float | None = None,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """See `HttpTransport.stream`. Only what fails before the body begins is tried again."""
+        bound = min(max_bytes or self._limits.stream_bytes, self._limits.stream_bytes)
+
+        request = _request(url, headers, None, self._limits.stream_seconds)
+
+        def ask(validators: Validators) -> AbstractAsyncContextManager[Streamed]:
+            return self._stream(replace(request, validators=validators, asked=[]), bound)
+
+        if keep is None or self._answers is None:
+            async with ask({}) as answer:
+                yield answer.pieces
+        else:
+            agent = f"{self._user_agent} {sorted((headers or {}).items())}"
+            kept = kept_stream(self._answers, request.url, agent, bound, keep, ask)
+            async with kept as pieces:
+                yield pieces
+
+    @asynccontextmanager
+    async def _stream(self, request: _Request, bound: int) -> AsyncIterator[Streamed]:
         async def attempt(
             scale: float,
         ) -> tuple[
@@ -181,12 +237,18 @@ class HttpSession:
             opening = self._answer(request, scale)
             return opening, await opening.__aenter__()
 
-        opened, (response, final) = await self._retries.run(attempt)
         try:
-            async with aclosing(self._body(response, final, bound)) as pieces:
-                yield pieces
-        finally:
-            await opened.__aexit__(None, None, None)
+            opened, (response, final) = await self._retries.run(attempt)
+            try:
+                async with aclosing(self._body(response, final, bound)) as pieces:
+                    received = _plain_headers(response)
+                    yield Streamed(response.status, final, received, pieces)
+            finally:
+                await opened.__aexit__(None, None, None)
+        except SourceError as error:
+            await self._note_end(request, error)
+            raise
+        await self._note_end(request, None)
 
     @asynccontextmanager
     async def _answer(
@@ -198,10 +260,20 @@ class HttpSession:
         while True:
             host = self._guard.check_url(url).host
             async with self._politeness.turn(host):
-                response = await self._send(request, url, headers, scale)
+                if self._hosts is not None:
+                    await self._hosts.ask(host, request)
+                request.asked.append(host)
                 try:
+                    response = await self._send(request, url, headers, scale)
+                except BaseException:
+                    if self._hosts is not None:
+                        self._hosts.lost(host)
+                    raise
+                try:
+                    if self._hosts is not None:
+                        self._hosts.hear(host, response.status, _plain_headers(response))
                     if response.status not in _REDIRECTS:
-                        self._raise_for_status(request, url, host, response)
+                        await self._raise_for_status(request, url, host, response)
                         yield response, url
                         return
                     target = _target(response, url)
@@ -257,7 +329,7 @@ class HttpSession:
             )
         return timeout
 
-    def _raise_for_status(
+    async def _raise_for_status(
         self, request: _Request, url: str, host: str, response: aiohttp.ClientResponse
     ) -> None:
         status = response.status
@@ -265,8 +337,11 @@ class HttpSession:
             return
         error = error_of_status(status, shown_url(url), _plain_headers(response), self._clock.now())
         if isinstance(error, RateLimited) and error.retry_after:
-            # Whoever else waits for this host would only be told the same.
-            self._politeness.hold(host, min(error.retry_after, self._policy.patience))
+            if self._hosts is None or error.retry_after <= self._policy.patience:
+                # Whoever else waits for this host would only be told the same.
+                self._politeness.hold(host, min(error.retry_after, self._policy.patience))
+            if self._hosts is not None:
+                raise await self._hosts.limited(host, error)
         raise error
 
     async def _body(

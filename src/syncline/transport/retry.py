@@ -1,4 +1,13 @@
-"""What is tried again, how often, and after how long. Decided by an error's class alone."""
+"""What is tried again, how often, and after how long. Decided by an error's class alone.
+
+=====================  ===========================================================================
+`RateLimited`          after the time that was told, or as for `Transient`; at once the caller's
+                       where that is longer than a session's patience, or the whole host is held
+`Transient`            later each time, with longer time limits each time
+another `SourceError`  not at all: credentials, refusals and contents do not mend themselves
+anything unforeseen    once more, with caution; then it is a `SourceError`
+=====================  ===========================================================================
+"""
 
 from __future__ import annotations
 
@@ -8,7 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias, TypeVar
 
-from syncline.core.errors import RateLimited, SourceError, Transient
+from syncline.core.errors import HostHeld, RateLimited, SourceError, SynclineError, Transient
 from syncline.core.ports import Clock
 
 __all__ = ["Retries", "RetryPolicy", "Sleep", "retry_after_seconds"]
@@ -17,6 +26,7 @@ T = TypeVar("T")
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 _LONGEST_RETRY_AFTER = 3600.0
+_UNFORESEEN_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,7 @@ class Retries:
     async def run(self, attempt: Callable[[float], Awaitable[T]]) -> T:
         """`attempt(scale)` does one try, with its time limits multiplied by `scale`.
 
-        Raises what the last try raised; other errors than `RateLimited` and `Transient`
-        at once.
+        Raises what the last try raised; what need not be tried again at once.
         """
         started = self._clock.monotonic()
         scale = 1.0
@@ -58,16 +67,28 @@ class Retries:
         while True:
             try:
                 return await attempt(scale)
+            except HostHeld:
+                raise
             except (RateLimited, Transient) as error:
                 wait = self._wait(error, tries, self._clock.monotonic() - started)
                 if wait is None:
                     raise
                 if isinstance(error, Transient):
                     scale *= self._policy.timeout_growth
+            except SynclineError:
+                raise
+            except Exception as error:
+                # A fault of a library's, or ours: it may be the answer's, so it may be gone.
+                wait = self._wait(None, tries, self._clock.monotonic() - started)
+                if wait is None or tries >= _UNFORESEEN_TRIES:
+                    raise SourceError(
+                        f"it failed in an unforeseen way ({type(error).__name__}: {error})",
+                        hint="The next run tries again. If it stays so, please report it.",
+                    ) from error
             tries += 1
             await self._sleep(wait)
 
-    def _wait(self, error: SourceError, tries: int, elapsed: float) -> float | None:
+    def _wait(self, error: SourceError | None, tries: int, elapsed: float) -> float | None:
         """Seconds until the next try, or None when there is to be none."""
         policy = self._policy
         if tries >= policy.attempts:

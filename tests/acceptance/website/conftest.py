@@ -28,6 +28,18 @@ async def site() -> AsyncIterator[FakeSite]:
 
 @pytest.fixture
 def open_site(server_settings: Settings, workspace_name: str, site: FakeSite) -> OpenSite:
+    """See `site_opener`."""
+    return site_opener(server_settings, workspace_name, site)
+
+
+@pytest.fixture
+async def synced(open_site: OpenSite) -> AsyncIterator[SyncedSite]:
+    """A connection to the site, as its address alone makes it."""
+    async with open_site() as synced:
+        yield synced
+
+
+def site_opener(settings: Settings, workspace_name: str, site: FakeSite) -> OpenSite:
     """`async with open_site(include=[…]) as synced` makes a connection to the site.
 
     `source` is its address, by default the site's own; `workspace` another workspace; `session`
@@ -45,7 +57,7 @@ def open_site(server_settings: Settings, workspace_name: str, site: FakeSite) ->
         slept: list[float] = []
         async with (
             open_syncs(
-                server_settings.model_copy(update={"workers": 1}),
+                settings.model_copy(update={"workers": 1}),
                 workspace,
                 SiteSource(source or f"{site.url}/", options),
                 "website",
@@ -56,10 +68,3 @@ def open_site(server_settings: Settings, workspace_name: str, site: FakeSite) ->
             yield SyncedSite(site, syncs, db, slept)
 
     return open_it
-
-
-@pytest.fixture
-async def synced(open_site: OpenSite) -> AsyncIterator[SyncedSite]:
-    """A connection to the site, as its address alone makes it."""
-    async with open_site() as synced:
-        yield synced

@@ -19,6 +19,7 @@ from syncline.sync.opening import OpenTransport
 from syncline.sync.report import Report
 from syncline.sync.standing import Standing, explain
 from syncline.testing.fake_site import FakePage, FakeSite
+from syncline.transport.hosts import Shared
 from syncline.transport.http import HttpSession
 from tests.support.syncs import Syncs
 
@@ -48,8 +49,11 @@ def impatient_transport(slept: list[float], **session: Any) -> OpenTransport:
         slept.append(seconds)
         await asyncio.sleep(0)
 
-    def make(options: Any, authentication: Authentication | None = None) -> HttpSession:
+    def make(
+        options: Any, shared: Shared | None = None, authentication: Authentication | None = None
+    ) -> HttpSession:
         return HttpSession(
+            shared=shared,
             authentication=authentication,
             allow_private_hosts=options.allow_private_hosts,
             user_agent=options.user_agent,

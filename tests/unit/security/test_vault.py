@@ -40,7 +40,9 @@ def test_another_row_another_key_or_another_byte_opens_nothing() -> None:
     sealed = vault.seal("1/2", {"token": "lantern"})
     with pytest.raises(ConfigurationError, match="changed from outside"):
         vault.unseal("1/3", sealed)
-    changed = Sealed(sealed.token[:-10] + b"A" + sealed.token[-9:], sealed.key_id)
+    changed = Sealed(
+        sealed.token[:-10] + b"A" + sealed.token[-9:], sealed.key_id, sealed.credential
+    )
     with pytest.raises(ConfigurationError, match="changed from outside"):
         vault.unseal("1/2", changed)
     with pytest.raises(ConfigurationError, match=f"key {ONE.id}, which is not in SYNCLINE_KEYS"):

@@ -18,7 +18,7 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
-    Options,
+    MeteredOptions,
     Secrets,
 )
 from syncline.core.urls import Origin, normalise_url, origin_of, shown_url
@@ -29,7 +29,7 @@ __all__ = ["SPEC", "WebsiteOptions", "WebsiteSecrets", "url_glob"]
 _SITEMAP = re.compile(r"\.(xml|txt|rss|atom)(\.gz)?$", re.IGNORECASE)
 
 
-class WebsiteOptions(Options):
+class WebsiteOptions(MeteredOptions):
     """Which pages of a site are read, and how gently."""
 
     url: str = Field(description="The site's address")

@@ -4,6 +4,7 @@ CREATE TABLE secrets (
     connection_id  bigint NOT NULL,
     sealed         bytea NOT NULL,
     key_id         text NOT NULL,
+    credential     text NOT NULL,
     version        integer NOT NULL DEFAULT 1,
     changed_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (workspace_id, connection_id),

@@ -1,0 +1,31 @@
+"""How many requests a source takes, as data: buckets, of which each request needs a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = ["Bucket", "Quota", "with_own"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """At most so many requests in any so many seconds."""
+
+    tokens: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1 or self.seconds <= 0:
+            raise ValueError(f"a bucket needs tokens and time: {self}")
+
+
+Quota: TypeAlias = tuple[Bucket, ...]
+"""All of these hold at once: `(Bucket(3, 1), Bucket(10_000, 86_400))`. Empty: no limit known."""
+
+
+def with_own(default: Quota, own: Quota) -> Quota:
+    """A quota in which somebody's own buckets stand in for those of the same length of time."""
+    lengths = {bucket.seconds for bucket in own}
+    kept = (bucket for bucket in default if bucket.seconds not in lengths)
+    return tuple(sorted((*kept, *own), key=lambda bucket: bucket.seconds))
