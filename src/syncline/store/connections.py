@@ -178,6 +178,10 @@ async def remove_connection(
         )
         removed = found.rowcount
         await db.execute(
+            "DELETE FROM troubles WHERE workspace_id = %s AND connection_id = %s",
+            (workspace, connection),
+        )
+        await db.execute(
             "DELETE FROM connections WHERE workspace_id = %s AND id = %s", (workspace, connection)
         )
     return removed

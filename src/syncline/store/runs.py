@@ -246,10 +246,16 @@ async def close_run(
 ) -> None:
     """End a run and give the lane back. Raises `Fenced` if it was no longer ours."""
     async with db.transaction():
+        # The connection is locked before the run, as by who removes it: its freshness follows.
         found = await db.execute(
-            "UPDATE runs SET state = %s, counts = %s, error = %s, ended_at = clock_timestamp()"
+            "WITH locked AS MATERIALIZED (SELECT FROM connections"
+            " WHERE workspace_id = %s AND id = %s FOR NO KEY UPDATE)"
+            " UPDATE runs SET state = %s, counts = %s, error = %s, progress = NULL,"
+            " ended_at = clock_timestamp() FROM locked"
             " WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
             (
+                run.workspace_id,
+                run.connection_id,
                 state,
                 Jsonb(dict(counts)),
                 None if error is None else Jsonb(dict(error)),

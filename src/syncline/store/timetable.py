@@ -70,7 +70,7 @@ async def set_schedule(
     """From now on; what made it stand still is forgotten, and the next slot found anew."""
     await db.execute(
         "UPDATE connections SET schedule = %s, next_due = NULL, last_slot = NULL,"
-        " attention = NULL WHERE workspace_id = %s AND id = %s",
+        " behind_since = NULL, attention = NULL WHERE workspace_id = %s AND id = %s",
         (schedule, workspace, connection),
     )
 
@@ -91,7 +91,7 @@ async def resume(db: Connection, workspace: WorkspaceId, connection: ConnectionI
     """Runs by itself again, whether it was paused or needed attention."""
     await db.execute(
         "UPDATE connections SET paused = false, attention = NULL, next_due = NULL,"
-        " last_slot = NULL WHERE workspace_id = %s AND id = %s",
+        " last_slot = NULL, behind_since = NULL WHERE workspace_id = %s AND id = %s",
         (workspace, connection),
     )
 
