@@ -28,6 +28,7 @@ from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 
 if TYPE_CHECKING:
     from syncline.core.ports import Embedder
+    from syncline.sync.health import Health
     from syncline.sync.history import RunReport, RunSummary
     from syncline.sync.report import Progress, Report
     from syncline.sync.run import Tools
@@ -230,6 +231,19 @@ class Syncline:
 
         async with self.session() as (db, workspace):
             return await read_status(db, workspace, self.workspace)
+
+    async def health(self, *, everywhere: bool = False) -> Health:
+        """Whether the workspace, or with `everywhere` the whole database, is in step."""
+        from syncline.scheduling.default import default_schedule
+        from syncline.scheduling.schedule import Manual
+        from syncline.sync.health import read_health
+
+        with_default = not isinstance(default_schedule(self.settings), Manual)
+        if everywhere:
+            async with self._database.connection() as db:
+                return await read_health(db, self.settings, None, with_default=with_default)
+        async with self.session() as (db, workspace):
+            return await read_health(db, self.settings, workspace, with_default=with_default)
 
     async def runs(self, *, connection: str | None = None, limit: int = 20) -> list[RunSummary]:
         """The newest runs first, of all connections or of one."""

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from syncline.bootstrap import build_tools
-from syncline.core.errors import ConfigurationError, UsageError
 from syncline.core.jobs import ClaimedJob, Outcome
 from syncline.engines.embedded import EmbeddedEngine
-from syncline.scheduling.schedule import Adaptive, Schedule
-from syncline.scheduling.text import from_environment, parse
+from syncline.scheduling.default import default_schedule
+from syncline.scheduling.schedule import Schedule
 from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.sync.report import Report
@@ -20,21 +19,7 @@ from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
 from syncline.sync.sync_job import SYNC, sync_handler
 
-__all__ = ["Service", "default_schedule"]
-
-
-def default_schedule(settings: Settings) -> Schedule:
-    """When connections without a schedule of their own run. Raises `ConfigurationError`."""
-    if settings.schedule is not None:
-        try:
-            return parse(settings.schedule)
-        except UsageError as error:
-            raise ConfigurationError(
-                f"SYNCLINE_SCHEDULE: {error.message}", hint=error.hint
-            ) from error
-    if settings.sync_frequency is not None:
-        return from_environment(settings.sync_frequency, settings.sync_time)
-    return Adaptive()
+__all__ = ["Service"]
 
 
 @dataclass(slots=True)

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
+from syncline.core.durations import parse_duration
 from syncline.core.errors import ConfigurationError
 
 __all__ = ["Settings"]
@@ -27,12 +35,26 @@ _VARIABLES = {
     "sync_time": "SYNC_TIME",
     "batch_size": "BATCH_SIZE",
     "runs_per_host": "SYNCLINE_RUNS_PER_HOST",
+    "health_degraded_lag": "SYNCLINE_HEALTH_DEGRADED_LAG",
+    "health_unhealthy_lag": "SYNCLINE_HEALTH_UNHEALTHY_LAG",
+    "health_degraded_errors": "SYNCLINE_HEALTH_DEGRADED_ERRORS",
+    "health_unhealthy_errors": "SYNCLINE_HEALTH_UNHEALTHY_ERRORS",
+    "health_window": "SYNCLINE_HEALTH_WINDOW",
+    "health_longest_run": "SYNCLINE_HEALTH_LONGEST_RUN",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
     "embedding_dimension": "SYNCLINE_EMBEDDING_DIMENSION",
     "embedding_key": "SYNCLINE_EMBEDDING_KEY",
 }
+
+
+def _seconds(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+"""A duration, in words or in seconds."""
 
 
 def _default_data_dir() -> Path:
@@ -92,6 +114,36 @@ class Settings(BaseModel):
         default=2,
         ge=1,
         description="SYNCLINE_RUNS_PER_HOST: how many of them may read from one host",
+    )
+    health_degraded_lag: Seconds = Field(
+        default=5400,
+        description="SYNCLINE_HEALTH_DEGRADED_LAG: how far a connection may be behind its schedule "
+        "before the whole is degraded, such as `90m`",
+    )
+    health_unhealthy_lag: Seconds = Field(
+        default=10800,
+        description="SYNCLINE_HEALTH_UNHEALTHY_LAG: and before it is unhealthy",
+    )
+    health_degraded_errors: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="SYNCLINE_HEALTH_DEGRADED_ERRORS: the part of runs that may fail before the "
+        "whole is degraded",
+    )
+    health_unhealthy_errors: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="SYNCLINE_HEALTH_UNHEALTHY_ERRORS: and before it is unhealthy",
+    )
+    health_window: Seconds = Field(
+        default=21600,
+        description="SYNCLINE_HEALTH_WINDOW: of the runs of how long, up to now",
+    )
+    health_longest_run: Seconds = Field(
+        default=86400,
+        description="SYNCLINE_HEALTH_LONGEST_RUN: a job that runs longer counts as stuck",
     )
     embedder: str = Field(
         default="wordllama",

@@ -1,4 +1,4 @@
-"""`syncline connections [list|add|schedule|pause|resume|remove]`."""
+"""`syncline connections [list|add|schedule|freshness|pause|resume|remove]`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from syncline.cli.options import (
     Source,
     Workspace,
     options_of,
+    seconds_of,
 )
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import is_terminal, local_time, note, print_json, say, shown, table
+from syncline.core.durations import duration_in_words
+from syncline.core.errors import UsageError
 from syncline.core.urls import shown_url
 
 if TYPE_CHECKING:
@@ -144,6 +147,35 @@ def schedule(
 
 
 @app.command()
+def freshness(
+    name: Known,
+    target: Annotated[
+        str,
+        typer.Argument(help="How old it may become, such as 2h or 1d; or default: no target."),
+    ],
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Say how old a connection may become before `syncline health` and the alerts tell."""
+    wanted = None if target.strip().lower() == "default" else seconds_of(target, "freshness")
+    if wanted == 0:
+        raise UsageError("Nothing is 0 seconds old.", hint="Write 90m, 2h or 1d, or default.")
+
+    async def command(client: Syncline, interruption: Interruption) -> str:
+        return (await client.connections.freshness(name, wanted)).name
+
+    changed = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"connection": changed, "freshness_seconds": wanted})
+    elif wanted is None:
+        say(f"{shown(changed)} may be as old as its schedule lets it.")
+    else:
+        say(f"{shown(changed)} may be {duration_in_words(wanted)} old.")
+    return 0
+
+
+@app.command()
 def pause(
     name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
 ) -> int:
@@ -237,6 +269,7 @@ def _times_as_json(times: Times | None) -> dict[str, Any]:
         "attention": dict(times.attention) if times.attention else None,
         "next_due": times.next_due.isoformat() if times.next_due else None,
         "job": times.job,
+        "freshness_seconds": times.freshness_seconds,
     }
 
 

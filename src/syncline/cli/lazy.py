@@ -26,6 +26,7 @@ COMMANDS = {
     "duplicates": "List documents that are much alike, and say whether they are the same.",
     "connections": "List the connections, add or remove one, say when it runs by itself.",
     "jobs": "List what waits, runs or has failed; cancel a job, or try it again.",
+    "health": "Tell whether everything is in step, and what is not: exit code 0, 1 or 2.",
     "up": "Keep everything in step: the bundled database, a scheduler and a worker.",
     "worker": "Run jobs; as many workers as there are machines for.",
     "scheduler": "Make jobs of what is due; as many as one likes.",

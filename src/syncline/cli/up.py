@@ -52,7 +52,8 @@ def up(
     settings = bundled_settings(data_dir)
 
     async def work(interruption: Interruption) -> int:
-        from syncline.service import Service, default_schedule
+        from syncline.scheduling.default import default_schedule
+        from syncline.service import Service
 
         interruption.graceful = True
         interruption.told = note
