@@ -41,6 +41,10 @@ _VARIABLES = {
     "health_unhealthy_errors": "SYNCLINE_HEALTH_UNHEALTHY_ERRORS",
     "health_window": "SYNCLINE_HEALTH_WINDOW",
     "health_longest_run": "SYNCLINE_HEALTH_LONGEST_RUN",
+    "metrics_port": "SYNCLINE_METRICS_PORT",
+    "metrics_host": "SYNCLINE_METRICS_HOST",
+    "log": "SYNCLINE_LOG",
+    "log_level": "SYNCLINE_LOG_LEVEL",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -144,6 +148,26 @@ class Settings(BaseModel):
     health_longest_run: Seconds = Field(
         default=86400,
         description="SYNCLINE_HEALTH_LONGEST_RUN: a job that runs longer counts as stuck",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="SYNCLINE_METRICS_PORT: where a service has /metrics for Prometheus, /healthz "
+        "and /readyz; each on one machine needs its own (0: any that is free)",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="SYNCLINE_METRICS_HOST: on which address; `0.0.0.0` on all there are",
+    )
+    log: Literal["auto", "text", "json"] = Field(
+        default="auto",
+        description="SYNCLINE_LOG: how services log; `auto` is readable lines on a terminal and "
+        "JSON lines elsewhere",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="SYNCLINE_LOG_LEVEL: from which level on they log"
     )
     embedder: str = Field(
         default="wordllama",

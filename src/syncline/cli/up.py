@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,7 @@ import typer
 from syncline.cli.options import DataDir, environment_with
 from syncline.cli.running import Interruption, run_alone
 from syncline.cli.screen import note, say
-from syncline.cli.service_log import service_log
+from syncline.cli.service_log import open_service_log, service_log, tell, tell_ready
 from syncline.core.errors import DatabaseUnavailable, UsageError
 from syncline.settings import Settings
 from syncline.store.database import Database
@@ -90,17 +89,28 @@ async def _hold(
     if not holder.take():
         say(f"It is up already, held by process {holder.pid()}.")
         return 0
-    try:
-        note(f"Up, with the database in {settings.data_dir}. Ctrl-C or `syncline down` ends it.")
+    open_service_log(settings)
+    interruption.told = tell
+
+    def ready(where: str | None) -> None:
+        tell_ready(
+            f"Up, with the database in {settings.data_dir}. Ctrl-C or `syncline down` ends it.",
+            where,
+        )
         if ready_fd is not None:
             os.write(ready_fd, _READY)
             os.close(ready_fd)
+
+    try:
         upkeep = asyncio.create_task(_keep_in_order(database))
-        working = asyncio.create_task(service.run(interruption.stop))
-        while not (interruption.stop.is_set() or holder.lost or working.done()):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(interruption.stop.wait(), _LOOK_SECONDS)
+        working = asyncio.create_task(service.run(interruption.stop, on_ready=ready))
+        stopping = asyncio.create_task(interruption.stop.wait())
+        while not (stopping.done() or holder.lost or working.done()):
+            await asyncio.wait(
+                {stopping, working}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
         interruption.stop.set()
+        await stopping
         upkeep.cancel()
         await asyncio.wait([upkeep])
         if holder.lost:
@@ -110,7 +120,7 @@ async def _hold(
             await working
     finally:
         holder.release()
-    note("Down.")
+    tell("Down.")
     return 0
 
 
@@ -124,7 +134,7 @@ async def _keep_in_order(database: Database) -> None:
         try:
             await indexes.run_everywhere(database)
         except psycopg.Error as error:
-            note(f"Upkeep of the indexes will be tried again: {error}")
+            tell(f"Upkeep of the indexes will be tried again: {error}")
         await asyncio.sleep(_UPKEEP_SECONDS)
 
 

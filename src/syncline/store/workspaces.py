@@ -6,7 +6,13 @@ from syncline.core.errors import NotHere
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
 
-__all__ = ["DEFAULT_WORKSPACE", "find_workspace", "list_workspaces", "make_workspace"]
+__all__ = [
+    "DEFAULT_WORKSPACE",
+    "find_workspace",
+    "list_workspaces",
+    "make_workspace",
+    "workspace_name",
+]
 
 DEFAULT_WORKSPACE = "default"
 
@@ -35,6 +41,13 @@ async def find_workspace(db: Connection, name: str) -> WorkspaceId:
             f"There is no workspace named {name!r}.", hint=f"The workspaces are: {known}."
         )
     return WorkspaceId(row[0])
+
+
+async def workspace_name(db: Connection, workspace: WorkspaceId) -> str:
+    """Its name; its number where it has been removed."""
+    found = await db.execute("SELECT name FROM workspaces WHERE id = %s", (workspace,))
+    row = await found.fetchone()
+    return str(workspace) if row is None else str(row[0])
 
 
 async def list_workspaces(db: Connection) -> list[str]:

@@ -36,6 +36,8 @@ class Report:
 
     connection: str
     mode: str
+    kind: str = ""
+    """Of the connector."""
     run: int | None = None
     """None for a plan."""
     state: RunState = RunState.RUNNING

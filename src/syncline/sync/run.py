@@ -8,6 +8,7 @@ gone.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -51,6 +52,7 @@ from syncline.sync.work import RunContext
 
 __all__ = ["RunRequest", "Tools", "execute", "run_connection", "told"]
 
+_log = logging.getLogger(__name__)
 _RENEW_SECONDS = 60.0
 _WAIT_SECONDS = 0.5
 _context_ids = count(1)
@@ -88,13 +90,14 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
     Raises `RunInProgress`, `ConfigurationError`, or `DatabaseUnavailable` before the run is open.
     """
     connection = request.connection
-    report = Report(connection.name, request.mode.value)
+    report = Report(connection.name, request.mode.value, connection.kind)
     started = time.monotonic()
     async with _taken_lane(tools, request) as (session, run):
         report.run = run.id
         hit(Failpoint.RUN_OPENED)
         try:
             async with await tools.database.connect(application=session_name(run)) as db:
+                _log.debug("Run %s of %s begins.", run.id, connection.name, extra={"run": run.id})
                 work = execute(tools, request, run, db, report)
                 await _until_fenced(work, session, run)
             report.state = RunState.INTERRUPTED if request.stop.is_set() else report.state
