@@ -138,6 +138,7 @@ _DEFAULTS = {
     "health_unhealthy_lag": "`3h`",
     "health_window": "`6h`",
     "health_longest_run": "`1d`",
+    "alert_every": "`1h`",
 }
 _OTHERS = (
     ("SYNCLINE_WORKSPACE", "the command line's workspace", "`default`"),

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from syncline.client import Syncline
-from syncline.parts import Connections, Deletions, Documents, Duplicates, Jobs
+from syncline.parts import Connections, Deletions, Documents, Duplicates, Events, Jobs
 
 __all__ = ["Blocking", "blocking"]
 
@@ -161,6 +161,6 @@ def _blocking_attribute(run: Callable[[Coroutine[Any, Any, Any]], Any], value: A
             return run(value(*args, **kwargs))
 
         return call
-    if isinstance(value, Connections | Deletions | Documents | Duplicates | Jobs):
+    if isinstance(value, Connections | Deletions | Documents | Duplicates | Events | Jobs):
         return _Part(run, value)
     return value

@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from syncline.core.errors import ConfigurationError, NotHere, UsageError
 from syncline.core.model import Mode, WorkspaceId
-from syncline.parts import Connections, Deletions, Documents, Duplicates, Jobs, Wished, asked
+from syncline.parts import (
+    Connections,
+    Deletions,
+    Documents,
+    Duplicates,
+    Events,
+    Jobs,
+    Wished,
+    asked,
+)
 from syncline.settings import Settings
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
@@ -87,6 +96,7 @@ class Syncline:
         self.deletions = Deletions(self)
         self.duplicates = Duplicates(self)
         self.jobs = Jobs(self)
+        self.events = Events(self)
 
     # --- opening and closing ---------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from syncline.core.model import ConnectionId, Json
@@ -11,6 +12,8 @@ from syncline.store.connections import ConnectionRow, list_connections, remove_c
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
+    from syncline.core.events import Event
+    from syncline.store.events import Trouble
     from syncline.store.jobs_read import JobRow
     from syncline.store.timetable import Times
     from syncline.sync.deletions import Decided, HeldGroup
@@ -19,7 +22,16 @@ if TYPE_CHECKING:
     from syncline.sync.sources import Wishes
     from syncline.sync.standing import Standing
 
-__all__ = ["Connections", "Deletions", "Documents", "Duplicates", "Jobs", "Wished", "asked"]
+__all__ = [
+    "Connections",
+    "Deletions",
+    "Documents",
+    "Duplicates",
+    "Events",
+    "Jobs",
+    "Wished",
+    "asked",
+]
 
 
 class Wished(TypedDict, total=False):
@@ -179,6 +191,46 @@ class Jobs:
 
         async with self._client.session() as (db, workspace):
             await retry_job(db, workspace, job)
+
+
+class Events:
+    """What has happened in a workspace: `kb.events`."""
+
+    def __init__(self, client: Syncline) -> None:
+        self._client = client
+
+    async def list(
+        self, *, kinds: Sequence[str] = (), connection: str | None = None, limit: int = 50
+    ) -> list[Event]:
+        """The newest `limit`, oldest first; of some `kinds` of `EventKind`, of one connection."""
+        from syncline.store.events import list_events
+        from syncline.sync.sources import find_named
+
+        async with self._client.session() as (db, workspace):
+            only = None
+            if connection is not None:
+                only = (await find_named(db, workspace, connection)).id
+            return await list_events(db, workspace, kinds=kinds, connection=only, limit=limit)
+
+    async def follow(self, *, every: float = 1.0) -> AsyncIterator[Event]:
+        """What happens from now on, as it does; looks every so many seconds. Ends never."""
+        from syncline.store.events import end_of_events, events_after
+
+        async with self._client.session() as (db, workspace):
+            position = await end_of_events(db)
+            while True:
+                found, position = await events_after(db, workspace, position)
+                for event in found:
+                    yield event
+                if not found:
+                    await asyncio.sleep(every)
+
+    async def troubles(self) -> Sequence[Trouble]:
+        """What is wrong now, by connection."""
+        from syncline.store.events import open_troubles
+
+        async with self._client.session() as (db, workspace):
+            return await open_troubles(db, workspace)
 
 
 class Documents:

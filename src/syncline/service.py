@@ -15,6 +15,8 @@ from syncline.scheduling.default import default_schedule
 from syncline.scheduling.schedule import Manual, Schedule
 from syncline.settings import Settings
 from syncline.store.database import Database
+from syncline.sync.alert_channels import build_channels
+from syncline.sync.alerts import Alerts
 from syncline.sync.report import Report
 from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
@@ -86,9 +88,17 @@ class Service:
     async def _run(self, stop: asyncio.Event, schedule: Schedule, tools: Tools) -> None:
         async with asyncio.TaskGroup() as group:
             if self.scheduler:
+                channels = build_channels(self.settings)
                 kinds = sorted(tools.opener.registry.kinds())
                 scheduler = Scheduler(self.database, schedule, kinds, on_trouble=self.on_trouble)
                 group.create_task(scheduler.run(stop))
+                alerts = Alerts(
+                    self.database,
+                    channels,
+                    self.settings.alert_every,
+                    on_trouble=self.on_trouble,
+                )
+                group.create_task(alerts.run(stop))
             if self.worker:
                 engine = EmbeddedEngine(
                     self.database,

@@ -15,10 +15,12 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from syncline.core.durations import parse_duration
 from syncline.core.errors import ConfigurationError
+from syncline.core.redaction import passwords_of, remember_secret
 
 __all__ = ["Settings"]
 
@@ -45,6 +47,12 @@ _VARIABLES = {
     "metrics_host": "SYNCLINE_METRICS_HOST",
     "log": "SYNCLINE_LOG",
     "log_level": "SYNCLINE_LOG_LEVEL",
+    "alert_webhook": "SYNCLINE_ALERT_WEBHOOK",
+    "alert_secret": "SYNCLINE_ALERT_SECRET",
+    "alert_email": "SYNCLINE_ALERT_EMAIL",
+    "alert_sender": "SYNCLINE_ALERT_SENDER",
+    "smtp_url": "SYNCLINE_SMTP_URL",
+    "alert_every": "SYNCLINE_ALERT_EVERY",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -169,6 +177,29 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="SYNCLINE_LOG_LEVEL: from which level on they log"
     )
+    alert_webhook: SecretStr | None = Field(
+        default=None, description="SYNCLINE_ALERT_WEBHOOK: the URL that alerts are posted to"
+    )
+    alert_secret: SecretStr | None = Field(
+        default=None, description="SYNCLINE_ALERT_SECRET: what they are signed with there"
+    )
+    alert_email: str | None = Field(
+        default=None,
+        description="SYNCLINE_ALERT_EMAIL: who is mailed, between commas; needs SYNCLINE_SMTP_URL",
+    )
+    alert_sender: str | None = Field(
+        default=None,
+        description="SYNCLINE_ALERT_SENDER: from whom; by default `syncline@` this machine",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="SYNCLINE_SMTP_URL: the server that takes mail, such as "
+        "smtp://user:password@mail.example.com:587, or smtps://",
+    )
+    alert_every: Seconds = Field(
+        default=3600,
+        description="SYNCLINE_ALERT_EVERY: how often at most the same is told of one connection",
+    )
     embedder: str = Field(
         default="wordllama",
         description="SYNCLINE_EMBEDDER: what makes the vectors: wordllama, or service (one "
@@ -194,6 +225,18 @@ class Settings(BaseModel):
     embedding_key: SecretStr | None = Field(
         default=None, description="SYNCLINE_EMBEDDING_KEY: the key that the service wants"
     )
+
+    @model_validator(mode="after")
+    def _secrets_are_known(self) -> Settings:
+        """None of them is told, wherever it turns up."""
+        for name in ("embedding_key", "alert_webhook", "alert_secret", "smtp_url"):
+            value: SecretStr | None = getattr(self, name)
+            if value is not None:
+                remember_secret(value.get_secret_value())
+        for url in (self.database_url, self.smtp_url and self.smtp_url.get_secret_value()):
+            for password in passwords_of(url or ""):
+                remember_secret(password)
+        return self
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:

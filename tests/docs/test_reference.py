@@ -61,6 +61,13 @@ COMMANDS = {
     "search": ["syncline search 'rotate a key' --json"],
     "status": ["syncline status --json"],
     "health": ["syncline health --json"],
+    "events": [
+        "rm -rf held && cp -r docs held && syncline sync held -q",
+        "rm -r held/* && syncline sync held -q || true",
+        "syncline events --json",
+    ],
+    "alerts list": ["syncline alerts --json"],
+    "alerts test": ["syncline connections remove held --yes", "syncline alerts test --json"],
     "runs": ["syncline runs --json"],
     "runs ID": ["syncline runs 1 --json"],
     "documents list": ["syncline documents list --json"],
@@ -143,7 +150,17 @@ def _fields(value: Any) -> set[str]:
     return found
 
 
-_DATA = {"counts", "options", "filter", "reasons", "properties", "samples", "items", "detail"}
+_DATA = {
+    "counts",
+    "options",
+    "filter",
+    "reasons",
+    "properties",
+    "samples",
+    "items",
+    "detail",
+    "details",
+}
 """Fields whose value's keys are not fixed, or are explained elsewhere."""
 
 

@@ -27,6 +27,8 @@ COMMANDS = {
     "connections": "List the connections, add or remove one, say when it runs by itself.",
     "jobs": "List what waits, runs or has failed; cancel a job, or try it again.",
     "health": "Tell whether everything is in step, and what is not: exit code 0, 1 or 2.",
+    "events": "List what has happened that a person may want to know.",
+    "alerts": "List what is wrong now; send a test to where alerts go.",
     "up": "Keep everything in step: the bundled database, a scheduler and a worker.",
     "worker": "Run jobs; as many workers as there are machines for.",
     "scheduler": "Make jobs of what is due; as many as one likes.",

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 
-__all__ = ["Event", "EventKind"]
+__all__ = ["TROUBLES", "Event", "EventKind"]
 
 
 class EventKind(StrEnum):
@@ -31,6 +31,10 @@ class EventKind(StrEnum):
     """A host is not asked any more for a while. Payload: `host`, `until`, `error`."""
     RECOVERED = "recovered"
     """A trouble is over. Payload: its `kind`, and `since` when there was one."""
+
+
+TROUBLES = frozenset(EventKind) - {EventKind.RECOVERED}
+"""What lasts until it is settled."""
 
 
 @dataclass(frozen=True, slots=True)

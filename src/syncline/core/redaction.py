@@ -9,8 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
-__all__ = ["HIDDEN", "SECRET_NAME", "redact", "redact_values", "remember_secret"]
+__all__ = [
+    "HIDDEN",
+    "SECRET_NAME",
+    "passwords_of",
+    "redact",
+    "redact_values",
+    "remember_secret",
+]
 
 HIDDEN = "***"
 
@@ -41,6 +49,7 @@ _PATTERNS = (
         rf"\1{HIDDEN}",
     ),
 )
+_PASSWORDS = (re.compile(r"://[^/?#@:\s]*:([^/?#@\s]+)@"), re.compile(r"password=([^&\s']+)"))
 _SHORTEST = 6
 """Characters: what is shorter would be found in ordinary words."""
 _known: set[str] = set()
@@ -50,6 +59,12 @@ def remember_secret(value: str | None) -> None:
     """From now on, take this very text out of everything this process tells."""
     if value is not None and len(value) >= _SHORTEST:
         _known.add(value)
+
+
+def passwords_of(address: str) -> list[str]:
+    """Those of a URL or a connection string, as they are written and as they are meant."""
+    found = [match[1] for pattern in _PASSWORDS for match in pattern.finditer(address)]
+    return list(dict.fromkeys([*found, *map(unquote, found)]))
 
 
 def redact(text: str) -> str:
