@@ -14,6 +14,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -174,8 +175,10 @@ class Syncline:
 
         try:
             async with self._database.connection() as db:
-                await runs.run_once(db, row.workspace_id, row.id)
-                await tombstones.run_once(db, row.workspace_id)
+                await runs.run_once(db, row.workspace_id, row.id, keep=self.settings.keep_reports)
+                await tombstones.run_once(
+                    db, row.workspace_id, timedelta(days=self.settings.keep_deleted_days)
+                )
                 await segments.run_once(db, row.workspace_id, most=_MERGED_CHUNKS)
         except psycopg.OperationalError:
             pass  # the database went away, as the report says; the next run does it

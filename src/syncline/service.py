@@ -17,6 +17,7 @@ from syncline.settings import Settings
 from syncline.store.database import Database
 from syncline.sync.alert_channels import build_channels
 from syncline.sync.alerts import Alerts
+from syncline.sync.maintenance.service import Upkeep
 from syncline.sync.report import Report
 from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
@@ -99,6 +100,13 @@ class Service:
                     on_trouble=self.on_trouble,
                 )
                 group.create_task(alerts.run(stop))
+                upkeep = Upkeep(
+                    self.database,
+                    self.settings,
+                    with_default=not isinstance(schedule, Manual),
+                    on_trouble=self.on_trouble,
+                )
+                group.create_task(upkeep.run(stop))
             if self.worker:
                 engine = EmbeddedEngine(
                     self.database,

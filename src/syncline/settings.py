@@ -53,6 +53,11 @@ _VARIABLES = {
     "alert_sender": "SYNCLINE_ALERT_SENDER",
     "smtp_url": "SYNCLINE_SMTP_URL",
     "alert_every": "SYNCLINE_ALERT_EVERY",
+    "keep_deleted_days": "SYNCLINE_KEEP_DELETED_DAYS",
+    "keep_runs_days": "SYNCLINE_KEEP_RUNS_DAYS",
+    "keep_reports": "SYNCLINE_KEEP_REPORTS",
+    "keep_jobs_days": "SYNCLINE_KEEP_JOBS_DAYS",
+    "keep_events_days": "SYNCLINE_KEEP_EVENTS_DAYS",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
@@ -199,6 +204,31 @@ class Settings(BaseModel):
     alert_every: Seconds = Field(
         default=3600,
         description="SYNCLINE_ALERT_EVERY: how often at most the same is told of one connection",
+    )
+    keep_deleted_days: float = Field(
+        default=30,
+        ge=0,
+        description="SYNCLINE_KEEP_DELETED_DAYS: how long deleted documents can be brought back",
+    )
+    keep_runs_days: float = Field(
+        default=90,
+        ge=0,
+        description="SYNCLINE_KEEP_RUNS_DAYS: how long runs are kept; the newest "
+        "SYNCLINE_KEEP_REPORTS of each connection always are",
+    )
+    keep_reports: int = Field(
+        default=20,
+        ge=1,
+        description="SYNCLINE_KEEP_REPORTS: how many runs of each connection keep the lines of "
+        "their reports",
+    )
+    keep_jobs_days: float = Field(
+        default=30,
+        ge=0,
+        description="SYNCLINE_KEEP_JOBS_DAYS: how long dead and cancelled jobs are kept",
+    )
+    keep_events_days: float = Field(
+        default=30, ge=0, description="SYNCLINE_KEEP_EVENTS_DAYS: how long events are kept"
     )
     embedder: str = Field(
         default="wordllama",

@@ -23,6 +23,7 @@ from syncline.cli.running import Interruption, run
 from syncline.cli.screen import is_terminal, local_time, note, print_json, say, shown, table
 from syncline.core.durations import duration_in_words
 from syncline.core.errors import UsageError
+from syncline.core.redaction import redact_values
 from syncline.core.urls import shown_url
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def _as_json(row: ConnectionRow) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "source": shown_url(row.source),
-        "options": dict(row.options),
+        "options": redact_values(row.options),
         "filter": dict(row.filter),
         "keep_deleted": row.keep_deleted,
         "guard_fraction": round(row.guard_fraction, 6),

@@ -27,7 +27,6 @@ app = typer.Typer(add_completion=False)
 _READY = b"ready"
 _LOOK_SECONDS = 5.0
 _READY_SECONDS = 60
-_UPKEEP_SECONDS = 60.0
 
 
 @app.command()
@@ -61,7 +60,7 @@ def up(
             if detach:
                 return await _start_in_background(settings, concurrency)
             service = Service(settings, database, concurrency=concurrency, **service_log())
-            return await _hold(settings, database, service, interruption, ready_fd)
+            return await _hold(settings, service, interruption, ready_fd)
 
     return run_alone(work)
 
@@ -80,7 +79,6 @@ def bundled_settings(data_dir: Path | None) -> Settings:
 
 async def _hold(
     settings: Settings,
-    database: Database,
     service: Service,
     interruption: Interruption,
     ready_fd: int | None,
@@ -102,7 +100,6 @@ async def _hold(
             os.close(ready_fd)
 
     try:
-        upkeep = asyncio.create_task(_keep_in_order(database))
         working = asyncio.create_task(service.run(interruption.stop, on_ready=ready))
         stopping = asyncio.create_task(interruption.stop.wait())
         while not (stopping.done() or holder.lost or working.done()):
@@ -111,8 +108,6 @@ async def _hold(
             )
         interruption.stop.set()
         await stopping
-        upkeep.cancel()
-        await asyncio.wait([upkeep])
         if holder.lost:
             working.cancel()
             await asyncio.wait([working])
@@ -122,20 +117,6 @@ async def _hold(
         holder.release()
     tell("Down.")
     return 0
-
-
-async def _keep_in_order(database: Database) -> None:
-    """From time to time, the indexes of all workspaces."""
-    import psycopg
-
-    from syncline.sync.maintenance import indexes
-
-    while True:
-        try:
-            await indexes.run_everywhere(database)
-        except psycopg.Error as error:
-            tell(f"Upkeep of the indexes will be tried again: {error}")
-        await asyncio.sleep(_UPKEEP_SECONDS)
 
 
 async def _start_in_background(settings: Settings, concurrency: int | None) -> int:
