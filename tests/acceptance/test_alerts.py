@@ -94,7 +94,7 @@ async def test_a_trouble_and_its_end_are_posted_and_signed(
     assert (message["kind"], message["workspace"]) == ("authentication_failed", workspace_name)
     assert message["connection"] == "docs"
     assert "the key is not valid" in message["text"]
-    assert "syncline connections resume docs" in message["hint"]
+    assert f"connections resume docs --workspace {workspace_name}" in message["hint"]
     headers, body = receiver.requests[0]
     assert headers["Syncline-Delivery"] == message["id"]
     at, signature = (part.partition("=")[2] for part in headers["Syncline-Signature"].split(","))

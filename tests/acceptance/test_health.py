@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
+from syncline.core.health import HealthState
 from syncline.core.jobs import Done
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.scheduling.schedule import Every
@@ -15,7 +17,7 @@ from syncline.store.connections import add_connection
 from syncline.store.database import Connection, Database
 from syncline.store.timetable import note_attention, pause, set_freshness, set_schedule
 from syncline.store.workspaces import make_workspace
-from syncline.sync.health import Health, HealthState, read_health
+from syncline.sync.health import Health, read_health
 from syncline.sync.scheduler import Scheduler
 from tests.support.commands import Commands
 from tests.support.queue import claim, empty_queue, shift_clock
@@ -235,11 +237,15 @@ def test_the_command_ends_with_what_it_found(
     assert (refused.status, "90s" in refused.errors) == (2, True)
     commands.ok("connections", "freshness", "docs", "1s")
     assert commands.json("connections")["connections"][0]["freshness_seconds"] == 1
-    while (finished := commands.run(*one)).status == 0:
-        pass  # it is a second old in a second
+    finished = commands.run(*one)
+    deadline = time.monotonic() + 60
+    while finished.status == 0 and time.monotonic() < deadline:
+        finished = commands.run(*one)  # it is a second old in a second
     assert finished.status in (1, 2)
     assert "docs is" in finished.output
     found = commands.run(*one, "--json")
     assert found.json["state"] == {1: "degraded", 2: "unhealthy"}[found.status]
+    away = commands.run("health", environment={"DATABASE_URL": "postgresql://127.0.0.1:1/x"})
+    assert (away.status, "cannot be reached" in away.errors) == (2, True)
     commands.ok("connections", "freshness", "docs", "default")
     assert commands.json(*one)["findings"] == []

@@ -14,13 +14,15 @@ from urllib.error import HTTPError
 
 import pytest
 
+from syncline.core.events import EventKind
 from syncline.core.model import WorkspaceId
 from syncline.settings import Settings
 from syncline.store.connections import add_connection
 from syncline.store.database import Connection
 from syncline.store.workspaces import make_workspace
 from syncline.sync.watch import read_gauges
-from syncline.telemetry.metrics import Metrics
+from syncline.telemetry.metrics import Gauges, Metrics
+from tests.docs.blocks import ROOT
 from tests.support.commands import Commands
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
 from tests.support.queue import empty_queue
@@ -65,6 +67,12 @@ def test_what_is_done_is_counted_at_the_port(commands: Commands, tmp_path: Path)
     (tmp_path / "b.md").write_text("# A page\n\nsome words that are here twice")
     commands.ok("connections", "add", str(tmp_path), "--name", "docs", "--schedule", "every 2h")
     url, service = _started(commands, "up")
+    assert service.stderr is not None
+    told = json.loads(service.stderr.readline())
+    assert told["message"].startswith("docs: done: +2, 2 listed")
+    assert (told["workspace"], told["connection"]) == (commands.workspace, "docs")
+    assert (told["run"], told["counts"]["created"], told["level"]) == (1, 2, "info")
+    assert told["job"] > 0
     wait_until(lambda: 'state="done"' in _get(f"{url}/metrics")[1])
     status, text = _get(f"{url}/metrics")
     assert status == 200
@@ -147,6 +155,18 @@ async def test_labels_are_bounded(db: Connection, workspace: WorkspaceId) -> Non
     text = Metrics().render(gauges).decode()
     assert text.count("syncline_connection_lag_seconds{") == 20
     assert _value(text, "syncline_other_connections") == 10
+
+
+def test_every_metric_and_every_kind_of_event_is_explained() -> None:
+    """On the page for operators; and nothing is explained that is not there."""
+    page = (ROOT / "docs/howto/operate.md").read_text("utf-8")
+    text = Metrics().render(Gauges()).decode()
+    there = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+    there = {name for name in there if not name.endswith("_created")}
+    named = set(re.findall(r"`((?:syncline|sync|items|dedup\w+|cache)_[a-z_]+)`", page))
+    assert there - named == set()
+    assert {name for name in named if name.startswith("syncline_")} - there == set()
+    assert {kind.value for kind in EventKind} - set(re.findall(r"`(\w+)`", page)) == set()
 
 
 def test_a_database_that_is_away_leaves_the_rest() -> None:

@@ -8,8 +8,10 @@ import typer
 
 from syncline.cli.options import AsJson, DataDir
 from syncline.cli.running import Interruption, run
-from syncline.cli.screen import bold, print_json, say, shown
+from syncline.cli.screen import bold, complain, print_json, say, shown
 from syncline.core.durations import duration_in_words
+from syncline.core.errors import DatabaseUnavailable
+from syncline.core.health import HealthState
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
@@ -29,14 +31,19 @@ def health(
 ) -> int:
     """Tell whether everything is in step, and what is not.
 
-    Exit code 0: healthy; 1: degraded; 2: unhealthy. Looked at are how far connections are behind
-    their schedules or freshness targets, the part of runs that failed lately, and stuck jobs.
+    Exit code 0: healthy; 1: degraded; 2: unhealthy, or the database cannot be reached. Looked at
+    are how far connections are behind their schedules or freshness targets, the part of runs that
+    failed lately, and stuck jobs.
     """
 
     async def command(client: Syncline, interruption: Interruption) -> Health:
         return await client.health(everywhere=workspace is None)
 
-    found = run(command, workspace=workspace or "default", data_dir=data_dir)
+    try:
+        found = run(command, workspace=workspace or "default", data_dir=data_dir)
+    except DatabaseUnavailable as error:
+        complain(error.message, error.hint)
+        return HealthState.UNHEALTHY.exit_code
     if as_json:
         print_json(found.as_json())
     else:

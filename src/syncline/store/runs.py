@@ -232,7 +232,8 @@ async def renew(db: Connection, run: RunRef, progress: Mapping[str, Json] | None
     """Extend the lease, and note how far the run has come. Raises `Fenced`."""
     found = await db.execute(
         "UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => %s),"
-        " progress = %s WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
+        " progress = coalesce(%s, progress)"
+        " WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
         (
             LEASE_SECONDS,
             None if progress is None else Jsonb(dict(progress)),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from syncline.core.durations import duration_in_words
 from syncline.core.events import Event, EventKind
+from syncline.core.hints import command
 from syncline.core.model import Json
 
 __all__ = ["in_words", "message_of"]
@@ -40,6 +41,10 @@ def _who(event: Event) -> str:
     return event.connection or f"Connection {event.connection_id} (removed)"
 
 
+def _do(event: Event, *words: str) -> str:
+    return command(event.workspace, *words, event.connection or event.connection_id)
+
+
 def _cause(payload: Mapping[str, Json]) -> str:
     error = payload.get("error")
     message = error.get("message") if isinstance(error, dict) else None
@@ -49,21 +54,21 @@ def _cause(payload: Mapping[str, Json]) -> str:
 def _run_failing(event: Event) -> tuple[str, str]:
     return (
         f"{_who(event)}: three runs in a row have failed: {_cause(event.payload)}",
-        f"`syncline runs --connection {_who(event)}` has their reports.",
+        f"{_do(event, 'runs', '--connection')} has their reports.",
     )
 
 
 def _authentication_failed(event: Event) -> tuple[str, str]:
     return (
         f"{_who(event)}: the source refuses the credentials: {_cause(event.payload)}",
-        f"It stands still until they are mended and `syncline connections resume {_who(event)}`.",
+        f"It stands still until they are mended and {_do(event, 'connections', 'resume')}.",
     )
 
 
 def _needs_attention(event: Event) -> tuple[str, str]:
     return (
         f"{_who(event)} needs attention: {_cause(event.payload)}",
-        f"It stands still until that is mended and `syncline connections resume {_who(event)}`.",
+        f"It stands still until that is mended and {_do(event, 'connections', 'resume')}.",
     )
 
 
@@ -72,7 +77,7 @@ def _deletions_held(event: Event) -> tuple[str, str]:
     what = "deletion is" if held == 1 else "deletions are"
     return (
         f"{_who(event)}: {held} {what} held for a person to decide",
-        "`syncline deletions` shows them.",
+        f"{command(event.workspace, 'deletions')} shows them.",
     )
 
 
@@ -84,14 +89,17 @@ def _freshness_missed(event: Event) -> tuple[str, str]:
         if isinstance(target, int | float)
         else "its schedule"
     )
-    return f"{_who(event)} is {behind} behind {what}", "`syncline health` tells why."
+    return (
+        f"{_who(event)} is {behind} behind {what}",
+        f"{command(event.workspace, 'health')} tells why.",
+    )
 
 
 def _job_dead(event: Event) -> tuple[str, str]:
     job, kind = event.payload.get("job"), event.payload.get("kind")
     return (
         f"{_who(event)}: job {job} ({kind}) has failed for good: {_cause(event.payload)}",
-        f"`syncline jobs show {job}`; `syncline jobs retry {job}` sends it again.",
+        f"{command(event.workspace, 'jobs', 'retry', job)} sends it again.",
     )
 
 

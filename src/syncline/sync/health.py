@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from syncline.core.durations import duration_in_words
+from syncline.core.health import HealthState
+from syncline.core.hints import command
 from syncline.core.model import Json, WorkspaceId
 from syncline.settings import Settings
 from syncline.store.database import Connection
@@ -19,22 +20,11 @@ from syncline.store.health_read import (
     stuck_jobs,
 )
 
-__all__ = ["Finding", "Health", "HealthState", "read_health"]
+__all__ = ["Finding", "Health", "read_health"]
 
 _MOST = 20
 _UNHEARD_SECONDS = 60.0
 """Schedulers rescue within seconds: a lease that lapsed so long ago is nobody's concern."""
-
-
-class HealthState(StrEnum):
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
-
-    @property
-    def exit_code(self) -> int:
-        """What `syncline health` ends with."""
-        return list(HealthState).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +124,10 @@ def _of_stuck(job: Stuck) -> Finding:
         advice = "Start `syncline up` or `syncline scheduler`: it gives the job to another worker."
     else:
         message = f"Job {job.job}{whose} has been running for {duration_in_words(job.running)}."
-        advice = f"`syncline jobs show {job.job}`; `syncline jobs cancel {job.job}` stops it."
+        advice = (
+            f"{command(job.workspace, 'jobs', 'show', job.job)} tells more, "
+            f"{command(job.workspace, 'jobs', 'cancel', job.job)} stops it."
+        )
     return Finding(HealthState.UNHEALTHY, "stuck", message, advice, job.workspace, job.connection)
 
 
@@ -166,17 +159,18 @@ def _advice(row: Behind) -> str:
     if row.attention is not None:
         return (
             f"It needs attention: {row.attention.rstrip('.')}. Mend that, then "
-            f"`syncline connections resume {row.connection}`."
+            f"{command(row.workspace, 'connections', 'resume', row.connection)}."
         )
     match row.job_state:
         case "running":
-            return f"It is being synced: `syncline jobs show {row.job}`."
+            return f"It is being synced: {command(row.workspace, 'jobs', 'show', row.job)}."
         case "ready":
             return "Its job waits for a worker: start more with `syncline worker`."
         case "waiting":
-            return f"Its job waits for another attempt: `syncline jobs show {row.job}`."
+            show = command(row.workspace, "jobs", "show", row.job)
+            return f"Its job waits for another attempt: {show}."
     return (
-        f"`syncline runs --connection {row.connection}` tells how it went; "
+        f"{command(row.workspace, 'runs', '--connection', row.connection)} tells how it went; "
         "`syncline up` or `syncline scheduler` must be running."
     )
 
@@ -197,8 +191,8 @@ def _of_errors(
             state,
             "errors",
             f"{each.failed} of {each.runs} runs of {each.connection} failed in the last {window} "
-            f"({rate:.0%} of all runs): {each.message or 'no cause was kept'}",
-            f"`syncline runs --connection {each.connection}` has the reports.",
+            f"({100 * rate:.0f} % of all runs): {each.message or 'no cause was kept'}",
+            f"{command(each.workspace, 'runs', '--connection', each.connection)} has the reports.",
             each.workspace,
             each.connection,
         )
