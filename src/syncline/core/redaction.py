@@ -20,7 +20,7 @@ __all__ = [
     "remember_secret",
 ]
 
-HIDDEN = "***"
+HIDDEN = "…"
 
 SECRET_NAME = re.compile(
     r"(?i)token|secret|passw|pwd|auth(?!or)|api.?key|^key$|sig|session|credential|^code$|jwt"
