@@ -37,10 +37,12 @@ POSTGRES = ("16", "18")
 
 @pytest.fixture
 async def workspace(db: Connection, workspace_name: str) -> AsyncIterator[WorkspaceId]:
-    """Whose events are the only ones."""
+    """Whose events are the only ones, and whose connections alone can be late."""
     await _forget(db)
+    await db.execute("UPDATE workspaces SET active = false")
     yield await make_workspace(db, workspace_name)
     await _forget(db)
+    await db.execute("UPDATE workspaces SET active = true")
 
 
 async def _forget(db: Connection) -> None:

@@ -37,18 +37,21 @@ class Behind:
 
 # A slot that is being seen to is as late as it was begun. One that was never planned is not late.
 LAG = """
+WITH clock AS MATERIALIZED (SELECT moment() AS now), live AS (
+    SELECT DISTINCT ON (workspace_id, connection_id) workspace_id, connection_id, id, state,
+        started_at FROM jobs WHERE kind = 'sync' AND state IN ('waiting', 'ready', 'running')
+    ORDER BY workspace_id, connection_id, id DESC
+)
 SELECT c.workspace_id, w.name AS workspace, c.id AS connection_id, c.name AS connection,
     coalesce(greatest(0, CASE WHEN c.freshness_seconds IS NOT NULL
-        THEN extract(epoch FROM moment() - coalesce(c.fresh_at, c.created_at)) - c.freshness_seconds
-        ELSE extract(epoch FROM CASE WHEN j.state = 'running' THEN j.started_at ELSE moment() END
+        THEN extract(epoch FROM now - coalesce(c.fresh_at, c.created_at)) - c.freshness_seconds
+        ELSE extract(epoch FROM CASE WHEN j.state = 'running' THEN j.started_at ELSE now END
                      - least(c.behind_since, c.next_due)) END), 0)::float8 AS lag,
-    greatest(0, extract(epoch FROM moment() - coalesce(c.fresh_at, c.created_at)))::float8 AS age,
+    greatest(0, extract(epoch FROM now - coalesce(c.fresh_at, c.created_at)))::float8 AS age,
     c.freshness_seconds::float8 AS target, c.attention ->> 'message' AS attention,
     j.id AS job, j.state AS job_state
-FROM connections c JOIN workspaces w ON w.id = c.workspace_id AND w.active
-LEFT JOIN LATERAL (SELECT id, state, started_at FROM jobs j
-    WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id AND j.kind = 'sync'
-    AND j.state IN ('waiting', 'ready', 'running') ORDER BY j.id DESC LIMIT 1) j ON true
+FROM clock, connections c JOIN workspaces w ON w.id = c.workspace_id AND w.active
+LEFT JOIN live j ON j.workspace_id = c.workspace_id AND j.connection_id = c.id
 WHERE NOT c.paused AND (c.schedule IS NOT NULL OR %(with_default)s)
     AND c.schedule IS DISTINCT FROM 'manual'
     AND (%(workspace)s::bigint IS NULL OR c.workspace_id = %(workspace)s)
