@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from syncline.core import redaction
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
 from syncline.store.embedded import EmbeddedServer
@@ -28,6 +29,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_unconfigure() -> None:
     """The last thing this process does."""
     close_fork_server()
+
+
+@pytest.fixture(autouse=True)
+def forget_secrets() -> Iterator[None]:
+    """What one test called a secret is an ordinary word to the next."""
+    known = set(redaction._known)
+    yield
+    redaction._known.clear()
+    redaction._known.update(known)
 
 
 @pytest.fixture(scope="session")

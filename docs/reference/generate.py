@@ -134,6 +134,11 @@ _DEFAULTS = {
     "data_dir": "`~/.local/share/syncline` or your platform's like of it; "
     "for root `/var/lib/syncline`",
     "workers": "one a processor, at most 16",
+    "health_degraded_lag": "`90m`",
+    "health_unhealthy_lag": "`3h`",
+    "health_window": "`6h`",
+    "health_longest_run": "`1d`",
+    "alert_every": "`1h`",
 }
 _OTHERS = (
     ("SYNCLINE_WORKSPACE", "the command line's workspace", "`default`"),

@@ -14,6 +14,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -24,6 +25,7 @@ from syncline.parts.config import Config
 from syncline.parts.connections import Connections
 from syncline.parts.dead_letters import DeadLetters
 from syncline.parts.documents import Deletions, Documents, Duplicates
+from syncline.parts.events import Events
 from syncline.parts.jobs import Jobs
 from syncline.parts.keys import Keys
 from syncline.parts.wished import Wished, asked
@@ -35,6 +37,7 @@ from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 
 if TYPE_CHECKING:
     from syncline.core.ports import Embedder
+    from syncline.sync.health import Health
     from syncline.sync.history import RunReport, RunSummary
     from syncline.sync.hours import Hour
     from syncline.sync.report import Progress, Report
@@ -98,6 +101,7 @@ class Syncline:
         self.dead_letters = DeadLetters(self)
         self.config = Config(self)
         self.keys = Keys(self)
+        self.events = Events(self)
 
     # --- opening and closing ---------------------------------------------------------------------
 
@@ -175,8 +179,10 @@ class Syncline:
 
         try:
             async with self._database.connection() as db:
-                await runs.run_once(db, row.workspace_id, row.id)
-                await tombstones.run_once(db, row.workspace_id)
+                await runs.run_once(db, row.workspace_id, row.id, keep=self.settings.keep_reports)
+                await tombstones.run_once(
+                    db, row.workspace_id, timedelta(days=self.settings.keep_deleted_days)
+                )
                 if not self.load_tools().opener.spec(row.kind).capabilities.local:
                     from syncline.sync.maintenance import hosts
 
@@ -254,11 +260,24 @@ class Syncline:
 
     async def hours(self) -> list[Hour]:
         """How the active workspaces spread over the hours of the day, in UTC."""
-        from syncline.service import default_schedule
+        from syncline.scheduling.default import default_schedule
         from syncline.sync.hours import read_hours
 
         async with self._database.connection() as db:
             return await read_hours(db, default_schedule(self.settings))
+
+    async def health(self, *, everywhere: bool = False) -> Health:
+        """Whether the workspace, or with `everywhere` the whole database, is in step."""
+        from syncline.scheduling.default import default_schedule
+        from syncline.scheduling.schedule import Manual
+        from syncline.sync.health import read_health
+
+        with_default = not isinstance(default_schedule(self.settings), Manual)
+        if everywhere:
+            async with self._database.connection() as db:
+                return await read_health(db, self.settings, None, with_default=with_default)
+        async with self.session() as (db, workspace):
+            return await read_health(db, self.settings, workspace, with_default=with_default)
 
     async def runs(self, *, connection: str | None = None, limit: int = 20) -> list[RunSummary]:
         """The newest runs first, of all connections or of one."""

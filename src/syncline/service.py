@@ -6,37 +6,29 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from syncline.bootstrap import build_tools
-from syncline.core.errors import ConfigurationError, UsageError
 from syncline.core.jobs import ClaimedJob, Outcome
 from syncline.engines.embedded import EmbeddedEngine
 from syncline.engines.meter import SystemMeter
 from syncline.engines.throttle import Limits, Throttle
-from syncline.scheduling.schedule import Adaptive, Schedule
-from syncline.scheduling.text import from_environment, parse
+from syncline.scheduling.default import default_schedule
+from syncline.scheduling.schedule import Manual, Schedule
 from syncline.settings import Settings
 from syncline.store.database import Database
+from syncline.sync.alert_channels import build_channels
+from syncline.sync.alerts import Alerts
+from syncline.sync.maintenance.service import Upkeep
 from syncline.sync.report import Report
 from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
 from syncline.sync.sync_job import SYNC, sync_handler
 
-__all__ = ["Service", "default_schedule"]
+if TYPE_CHECKING:
+    from syncline.sync.watch import Watch
 
-
-def default_schedule(settings: Settings) -> Schedule:
-    """When connections without a schedule of their own run. Raises `ConfigurationError`."""
-    if settings.schedule is not None:
-        try:
-            return parse(settings.schedule)
-        except UsageError as error:
-            raise ConfigurationError(
-                f"SYNCLINE_SCHEDULE: {error.message}", hint=error.hint
-            ) from error
-    if settings.sync_frequency is not None:
-        return from_environment(settings.sync_frequency, settings.sync_time)
-    return Adaptive()
+__all__ = ["Service"]
 
 
 @dataclass(slots=True)
@@ -54,10 +46,35 @@ class Service:
         default=lambda job, outcome, state: None
     )
     on_trouble: Callable[[str], None] = field(default=lambda message: None)
+    _watch: Watch | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set, and what runs has been given back. Raises `ConfigurationError`."""
+    async def run(
+        self, stop: asyncio.Event, *, on_ready: Callable[[str | None], None] = lambda where: None
+    ) -> None:
+        """Until `stop` is set, and what runs has been given back. Raises `ConfigurationError`.
+
+        `on_ready` is told when work begins, and the address that the service is watched at.
+        """
         schedule = default_schedule(self.settings)
+        if self.settings.metrics_port is None:
+            on_ready(None)
+            await self._work(stop, schedule)
+            return
+        from syncline.sync.watch import Watch
+        from syncline.telemetry.endpoint import open_endpoint
+
+        watch = Watch(self.database, self.settings, with_default=not isinstance(schedule, Manual))
+        self._watch = watch
+        async with open_endpoint(
+            self.settings.metrics_host,
+            self.settings.metrics_port,
+            metrics=watch.scrape,
+            trouble=watch.trouble,
+        ) as where:
+            on_ready(where)
+            await self._work(stop, schedule)
+
+    async def _work(self, stop: asyncio.Event, schedule: Schedule) -> None:
         tools = replace(build_tools(self.settings, environ=os.environ), database=self.database)
         try:
             await self._run(stop, schedule, tools)
@@ -66,17 +83,37 @@ class Service:
         finally:
             await tools.pool.close()
 
+    def _reported(self, report: Report) -> None:
+        self.on_report(report)
+        if self._watch is not None:
+            self._watch.count(report)
+
     async def _run(self, stop: asyncio.Event, schedule: Schedule, tools: Tools) -> None:
         async with asyncio.TaskGroup() as group:
             if self.scheduler:
+                channels = build_channels(self.settings)
                 kinds = sorted(tools.opener.registry.kinds())
                 scheduler = Scheduler(self.database, schedule, kinds, on_trouble=self.on_trouble)
                 group.create_task(scheduler.run(stop))
+                alerts = Alerts(
+                    self.database,
+                    channels,
+                    self.settings.alert_every,
+                    on_trouble=self.on_trouble,
+                )
+                group.create_task(alerts.run(stop))
+                upkeep = Upkeep(
+                    self.database,
+                    self.settings,
+                    with_default=not isinstance(schedule, Manual),
+                    on_trouble=self.on_trouble,
+                )
+                group.create_task(upkeep.run(stop))
             if self.worker:
                 throttle = Throttle(_limits(self.settings), self.on_trouble)
                 engine = EmbeddedEngine(
                     self.database,
-                    {SYNC: sync_handler(tools, self.on_report)},
+                    {SYNC: sync_handler(tools, self._reported)},
                     self.concurrency or self.settings.batch_size,
                     per_key=self.settings.runs_per_host,
                     hold_back=lambda: throttle.short,

@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
+from syncline.core.durations import parse_duration
 from syncline.core.errors import ConfigurationError
+from syncline.core.redaction import passwords_of, remember_secret
 
 __all__ = ["Settings"]
 
@@ -32,12 +42,41 @@ _VARIABLES = {
     "memory_percent": "SYNCLINE_MEMORY_PERCENT",
     "cpu_percent": "SYNCLINE_CPU_PERCENT",
     "redis_url": "SYNCLINE_REDIS_URL",
+    "health_degraded_lag": "SYNCLINE_HEALTH_DEGRADED_LAG",
+    "health_unhealthy_lag": "SYNCLINE_HEALTH_UNHEALTHY_LAG",
+    "health_degraded_errors": "SYNCLINE_HEALTH_DEGRADED_ERRORS",
+    "health_unhealthy_errors": "SYNCLINE_HEALTH_UNHEALTHY_ERRORS",
+    "health_window": "SYNCLINE_HEALTH_WINDOW",
+    "health_longest_run": "SYNCLINE_HEALTH_LONGEST_RUN",
+    "metrics_port": "SYNCLINE_METRICS_PORT",
+    "metrics_host": "SYNCLINE_METRICS_HOST",
+    "log": "SYNCLINE_LOG",
+    "log_level": "SYNCLINE_LOG_LEVEL",
+    "alert_webhook": "SYNCLINE_ALERT_WEBHOOK",
+    "alert_secret": "SYNCLINE_ALERT_SECRET",
+    "alert_email": "SYNCLINE_ALERT_EMAIL",
+    "alert_sender": "SYNCLINE_ALERT_SENDER",
+    "smtp_url": "SYNCLINE_SMTP_URL",
+    "alert_every": "SYNCLINE_ALERT_EVERY",
+    "keep_deleted_days": "SYNCLINE_KEEP_DELETED_DAYS",
+    "keep_runs_days": "SYNCLINE_KEEP_RUNS_DAYS",
+    "keep_reports": "SYNCLINE_KEEP_REPORTS",
+    "keep_jobs_days": "SYNCLINE_KEEP_JOBS_DAYS",
+    "keep_events_days": "SYNCLINE_KEEP_EVENTS_DAYS",
     "embedder": "SYNCLINE_EMBEDDER",
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
     "embedding_dimension": "SYNCLINE_EMBEDDING_DIMENSION",
     "embedding_key": "SYNCLINE_EMBEDDING_KEY",
 }
+
+
+def _seconds(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+"""A duration, in words or in seconds."""
 
 
 def _default_data_dir() -> Path:
@@ -128,6 +167,104 @@ class Settings(BaseModel):
         description="SYNCLINE_REDIS_URL: a Redis in which answers of sources are kept that may be, "
         "such as `redis://localhost:6379/0`; unset, a table of the database",
     )
+    health_degraded_lag: Seconds = Field(
+        default=5400,
+        description="SYNCLINE_HEALTH_DEGRADED_LAG: how far a connection may be behind its schedule "
+        "before the whole is degraded, such as `90m`",
+    )
+    health_unhealthy_lag: Seconds = Field(
+        default=10800,
+        description="SYNCLINE_HEALTH_UNHEALTHY_LAG: and before it is unhealthy",
+    )
+    health_degraded_errors: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="SYNCLINE_HEALTH_DEGRADED_ERRORS: the part of runs that may fail before the "
+        "whole is degraded",
+    )
+    health_unhealthy_errors: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="SYNCLINE_HEALTH_UNHEALTHY_ERRORS: and before it is unhealthy",
+    )
+    health_window: Seconds = Field(
+        default=21600,
+        description="SYNCLINE_HEALTH_WINDOW: of the runs of how long, up to now",
+    )
+    health_longest_run: Seconds = Field(
+        default=86400,
+        description="SYNCLINE_HEALTH_LONGEST_RUN: a job that runs longer counts as stuck",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="SYNCLINE_METRICS_PORT: where a service has /metrics for Prometheus, /healthz "
+        "and /readyz; each on one machine needs its own (0: any that is free)",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="SYNCLINE_METRICS_HOST: on which address; `0.0.0.0` on all there are",
+    )
+    log: Literal["auto", "text", "json"] = Field(
+        default="auto",
+        description="SYNCLINE_LOG: how services log; `auto` is readable lines on a terminal and "
+        "JSON lines elsewhere",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="SYNCLINE_LOG_LEVEL: from which level on they log"
+    )
+    alert_webhook: SecretStr | None = Field(
+        default=None, description="SYNCLINE_ALERT_WEBHOOK: the URL that alerts are posted to"
+    )
+    alert_secret: SecretStr | None = Field(
+        default=None, description="SYNCLINE_ALERT_SECRET: what they are signed with there"
+    )
+    alert_email: str | None = Field(
+        default=None,
+        description="SYNCLINE_ALERT_EMAIL: who is mailed, between commas; needs SYNCLINE_SMTP_URL",
+    )
+    alert_sender: str | None = Field(
+        default=None,
+        description="SYNCLINE_ALERT_SENDER: from whom; by default `syncline@` this machine",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="SYNCLINE_SMTP_URL: the server that takes mail, such as "
+        "smtp://user:password@mail.example.com:587, or smtps://",
+    )
+    alert_every: Seconds = Field(
+        default=3600,
+        description="SYNCLINE_ALERT_EVERY: how often at most the same is told of one connection",
+    )
+    keep_deleted_days: float = Field(
+        default=30,
+        ge=0,
+        description="SYNCLINE_KEEP_DELETED_DAYS: how long deleted documents can be brought back",
+    )
+    keep_runs_days: float = Field(
+        default=90,
+        ge=0,
+        description="SYNCLINE_KEEP_RUNS_DAYS: how long runs are kept; the newest "
+        "SYNCLINE_KEEP_REPORTS of each connection always are",
+    )
+    keep_reports: int = Field(
+        default=20,
+        ge=1,
+        description="SYNCLINE_KEEP_REPORTS: how many runs of each connection keep the lines of "
+        "their reports",
+    )
+    keep_jobs_days: float = Field(
+        default=30,
+        ge=0,
+        description="SYNCLINE_KEEP_JOBS_DAYS: how long dead and cancelled jobs are kept",
+    )
+    keep_events_days: float = Field(
+        default=30, ge=0, description="SYNCLINE_KEEP_EVENTS_DAYS: how long events are kept"
+    )
     embedder: str = Field(
         default="wordllama",
         description="SYNCLINE_EMBEDDER: what makes the vectors: wordllama, or service (one "
@@ -153,6 +290,18 @@ class Settings(BaseModel):
     embedding_key: SecretStr | None = Field(
         default=None, description="SYNCLINE_EMBEDDING_KEY: the key that the service wants"
     )
+
+    @model_validator(mode="after")
+    def _secrets_are_known(self) -> Settings:
+        """None of them is told, wherever it turns up."""
+        for name in ("embedding_key", "alert_webhook", "alert_secret", "smtp_url"):
+            value: SecretStr | None = getattr(self, name)
+            if value is not None:
+                remember_secret(value.get_secret_value())
+        for url in (self.database_url, self.smtp_url and self.smtp_url.get_secret_value()):
+            for password in passwords_of(url or ""):
+                remember_secret(password)
+        return self
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
-from syncline.store.database import Connection
+from syncline.core.events import EventKind
+from syncline.core.jobs import Dead
+from syncline.settings import Settings
+from syncline.store import jobs as queue
+from syncline.store.connections import remove_connection
+from syncline.store.database import Connection, Database
+from syncline.store.events import emit, list_events
+from syncline.store.upkeep import end_service, take_service
 from syncline.sync.history import read_run, read_runs
-from syncline.sync.maintenance import runs, tombstones
+from syncline.sync.maintenance import events, jobs, runs, tombstones
+from syncline.sync.maintenance.service import Upkeep
+from tests.support.queue import claim, empty_queue, job, shift_clock, states
 from tests.support.state import assert_consistent
 from tests.support.syncs import Syncs
 from tests.support.world import World
@@ -58,3 +68,90 @@ async def test_old_reports_lose_their_lines_and_keep_their_counts(
     for each in older:
         report = await read_run(db, workspace, each.row.id)
         assert (report.totals, report.row.counts["failed"]) == ({}, 1)
+
+
+DAY = 86_400.0
+
+
+async def test_old_runs_are_forgotten(feed: Syncs, world: World, db: Connection) -> None:
+    """The newest of each connection stay however old, and so does the last that was done."""
+    world.put("a", "# A\n\ntext")
+    await feed.run()
+    world.fail_listing(0, "transient")
+    for _ in range(4):
+        await feed.run()
+    workspace = feed.row.workspace_id
+    first, *_ = sorted(each.row.id for each in await read_runs(db, workspace))
+    await shift_clock(db, 89 * DAY)
+    await runs.run_everywhere(db, days=90, reports=2)
+    assert len(await read_runs(db, workspace)) == 5
+    await shift_clock(db, 91 * DAY)
+    await runs.run_everywhere(db, days=90, reports=2)
+    states = [each.row.state for each in await read_runs(db, workspace)]
+    assert states == ["failed"] * 4 + ["done"]  # no run was done after it
+    world.heal()
+    await feed.run()
+    await shift_clock(db, 91 * DAY)
+    await runs.run_everywhere(db, days=90, reports=2)
+    left = [each.row for each in await read_runs(db, workspace)]
+    assert [row.state for row in left] == ["done", "failed"]
+    assert first not in [row.id for row in left]
+    assert (await feed.run()).counts["unchanged"] == 0  # a feed that has nothing new
+
+
+async def test_jobs_and_events_are_kept_for_a_while(
+    feed: Syncs, db: Connection, workspace_name: str
+) -> None:
+    """Dead jobs for somebody to look at, events for who reads late; live jobs for good."""
+    await empty_queue(db)
+    workspace = feed.row.workspace_id
+    await queue.enqueue(db, [job(workspace, n) for n in range(3)])
+    dies, goes_on = await claim(db, most=2)
+    await queue.finish(db, [(dies, Dead({"code": "x", "message": "y"}))])
+    await emit(db, workspace, EventKind.RUN_FAILING, connection=feed.row.id)
+    await shift_clock(db, 29 * DAY)
+    assert await jobs.run_once(db, 30) == 0
+    assert await events.run_once(db, 30) == 0
+    await shift_clock(db, 31 * DAY)
+    assert await jobs.run_once(db, 30) == 1
+    assert await states(db, workspace) == ["running", "ready"]
+    await events.run_once(db, 30)
+    assert await list_events(db, workspace) == []
+    assert await _count(db, "troubles", workspace) == 1  # it lasts
+    await remove_connection(db, workspace, feed.row.id)
+    assert await _count(db, "troubles", workspace) == 0
+    assert goes_on.attempts == 1
+    await empty_queue(db)
+
+
+async def test_each_service_runs_on_one_machine_at_a_time(
+    db: Connection, database: Database
+) -> None:
+    """Not before its time, not beside itself, and again when the one that was at it has died."""
+    async with await database.connect() as other:
+        assert await take_service(db, "some-service", every=3600)
+        assert not await take_service(other, "some-service", every=3600)
+        await shift_clock(other, 3601)
+        assert not await take_service(other, "some-service", every=3600)
+        await end_service(db, "some-service", 3)
+        assert not await take_service(db, "some-service", every=3600)
+        assert await take_service(other, "some-service", every=3600)
+    await shift_clock(db, 2 * 3601)
+    async with asyncio.timeout(20):
+        while not await take_service(db, "some-service", every=3600):
+            pass  # the server has not yet noticed that the session is closed
+    await end_service(db, "some-service", None)
+    await db.execute("DELETE FROM upkeep")
+
+
+async def test_upkeep_does_what_is_due(db: Connection, database: Database) -> None:
+    """All of it at first, and by two services at once only once; nothing before its time."""
+    await db.execute("DELETE FROM upkeep")
+    services = [
+        Upkeep(database, Settings.from_environment({}), with_default=False) for _ in range(2)
+    ]
+    first, second = await asyncio.gather(*(each.run_once() for each in services))
+    names = {"freshness", "indexes", "deleted documents", "runs", "kept answers", "jobs", "events"}
+    assert first.keys() | second.keys() == names
+    assert first.keys() & second.keys() == set()
+    assert await services[0].run_once() == {}

@@ -60,6 +60,14 @@ COMMANDS = {
     "plan": ["syncline plan docs --json"],
     "search": ["syncline search 'rotate a key' --json"],
     "status": ["syncline status --json"],
+    "health": ["syncline health --json"],
+    "events": [
+        "rm -rf held && cp -r docs held && syncline sync held -q",
+        "rm -r held/* && syncline sync held -q || true",
+        "syncline events --json",
+    ],
+    "alerts list": ["syncline alerts --json"],
+    "alerts test": ["syncline connections remove held --yes", "syncline alerts test --json"],
     "runs": ["syncline runs --json"],
     "runs ID": ["syncline runs 1 --json"],
     "documents list": ["syncline documents list --json"],
@@ -103,6 +111,7 @@ COMMANDS = {
     "dead-letters retry": ["syncline dead-letters retry page.md --json"],
     "dead-letters discard": ["syncline dead-letters discard --all --json"],
     "connections schedule": ["syncline connections schedule docs 'every 15m' --json"],
+    "connections freshness": ["syncline connections freshness docs 2h --json"],
     "connections pause": ["syncline connections pause docs --json"],
     "connections resume": ["syncline connections resume docs --json"],
     "connections remove": ["syncline connections remove docs --json"],
@@ -173,7 +182,17 @@ def _fields(value: Any) -> set[str]:
     return found
 
 
-_DATA = {"counts", "options", "filter", "reasons", "properties", "samples", "items", "detail"}
+_DATA = {
+    "counts",
+    "options",
+    "filter",
+    "reasons",
+    "properties",
+    "samples",
+    "items",
+    "detail",
+    "details",
+}
 """Fields whose value's keys are not fixed, or are explained elsewhere."""
 
 

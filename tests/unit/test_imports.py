@@ -17,6 +17,7 @@ _HEAVY = {
     "aiohttp",
     "alembic",
     "numpy",
+    "prometheus_client",
     "rich",
     "selectolax",
     "sqlalchemy",

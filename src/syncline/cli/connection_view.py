@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.cli.screen import age, bold, local_time, say, shown, span
 from syncline.core.errors import ConfigurationError
+from syncline.core.redaction import redact_values
 from syncline.core.urls import shown_url
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def times_as_json(times: Times | None) -> dict[str, Any]:
         "attention": dict(times.attention) if times.attention else None,
         "next_due": times.next_due.isoformat() if times.next_due else None,
         "job": times.job,
+        "freshness_seconds": times.freshness_seconds,
     }
 
 
@@ -84,7 +86,7 @@ def connection_as_json(row: ConnectionRow) -> dict[str, Any]:
         "name": row.name,
         "kind": row.kind,
         "source": shown_url(row.source),
-        "options": dict(row.options),
+        "options": redact_values(row.options),
         "filter": dict(row.filter),
         "keep_deleted": row.keep_deleted,
         "guard_fraction": round(row.guard_fraction, 6),
@@ -122,7 +124,7 @@ def as_json_object(view: ConnectionView) -> dict[str, Any]:
         "failing": state.failing,
         "dead_letters": state.dead_letters,
         "held": state.held,
-        "freshness_seconds": None if state.freshness is None else round(state.freshness, 1),
+        "age_seconds": None if state.freshness is None else round(state.freshness, 1),
         "last_run": state.run,
     }
 
@@ -139,7 +141,7 @@ def print_view(view: ConnectionView) -> None:
         say(f"  attention  {shown(attention.get('message', ''))}")
         if attention.get("hint"):
             say(f"             {shown(attention['hint'])}")
-    for name, value in row.options.items():
+    for name, value in redact_values(row.options).items():
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         say(f"  option     {name} = {shown(shown_url(text))}")
     if view.secrets or view.secrets_trouble:

@@ -1,4 +1,4 @@
-"""`syncline connections [list|show|add|edit|check|schedule|pause|resume|remove]`."""
+"""`syncline connections [list|show|add|edit|check|schedule|freshness|pause|resume|remove]`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from syncline.cli.completion import connection_names
 from syncline.cli.connection_view import connection_as_json, in_words, times_as_json, when
 from syncline.cli.hosts import print_breakers
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import AsJson, DataDir, Source, Workspace
+from syncline.cli.options import AsJson, DataDir, Source, Workspace, seconds_of
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import is_terminal, note, print_json, say, shown, table
 from syncline.cli.wishes import takes_wishes
-from syncline.core.errors import SourceError
+from syncline.core.durations import duration_in_words
+from syncline.core.errors import SourceError, UsageError
 from syncline.core.urls import shown_url
 from syncline.parts.wished import Wished
 
@@ -227,6 +228,35 @@ def schedule(
         print_json({"connection": name, "schedule": stored})
     else:
         say(f"{shown(name)}: {stored or 'as the settings say'}.")
+    return 0
+
+
+@app.command()
+def freshness(
+    name: Known,
+    target: Annotated[
+        str,
+        typer.Argument(help="How old it may become, such as 2h or 1d; or default: no target."),
+    ],
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Say how old a connection may become before `syncline health` and the alerts tell."""
+    wanted = None if target.strip().lower() == "default" else seconds_of(target, "freshness")
+    if wanted == 0:
+        raise UsageError("Nothing is 0 seconds old.", hint="Write 90m, 2h or 1d, or default.")
+
+    async def command(client: Syncline, interruption: Interruption) -> str:
+        return (await client.connections.freshness(name, wanted)).name
+
+    changed = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json({"connection": changed, "freshness_seconds": wanted})
+    elif wanted is None:
+        say(f"{shown(changed)} may be as old as its schedule lets it.")
+    else:
+        say(f"{shown(changed)} may be {duration_in_words(wanted)} old.")
     return 0
 
 

@@ -12,6 +12,8 @@ from syncline.cli.options import AsJson, DataDir, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import local_time, print_json, say, shown, table
 from syncline.core.errors import UsageError
+from syncline.core.status import status_of
+from syncline.sync.progress import progress_of
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
@@ -22,7 +24,15 @@ app = typer.Typer(
     help="List what waits, runs or has failed; cancel a job, or try it again.",
     add_completion=False,
 )
-_STATES = ("waiting", "ready", "running", "dead", "cancelled")
+_STATES = {
+    "pending": ("waiting", "ready"),
+    "running": ("running",),
+    "failed": ("dead",),
+    "cancelled": ("cancelled",),
+    "waiting": ("waiting",),
+    "ready": ("ready",),
+    "dead": ("dead",),
+}
 
 Job = Annotated[int, typer.Argument(help="The job's number, as `syncline jobs` shows it.")]
 
@@ -30,7 +40,7 @@ Job = Annotated[int, typer.Argument(help="The job's number, as `syncline jobs` s
 @app.command("list")
 def list_jobs(
     state: Annotated[
-        list[str] | None, typer.Option(help=f"Only this state (repeatable): {', '.join(_STATES)}.")
+        list[str] | None, typer.Option(help=f"Only these (repeatable): {', '.join(_STATES)}.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
@@ -42,8 +52,10 @@ def list_jobs(
         if each not in _STATES:
             raise UsageError(f"There is no state {each!r}.", hint=f"Choose: {', '.join(_STATES)}.")
 
+    states = [stored for each in state or () for stored in _STATES[each]]
+
     async def command(client: Syncline, interruption: Interruption) -> list[JobRow]:
-        return await client.jobs.list(states=state or (), limit=limit)
+        return await client.jobs.list(states=states, limit=limit)
 
     found = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
@@ -52,13 +64,13 @@ def list_jobs(
         say("No job waits, runs or has failed. `syncline up` makes them when connections are due.")
     else:
         table(
-            ("id", "kind", "connection", "state", "attempts", "when", "cause"),
+            ("id", "kind", "connection", "status", "attempts", "when", "cause"),
             [
                 (
                     str(row.id),
                     row.kind,
                     shown(row.connection or "", most=40),
-                    row.state,
+                    status_of(row.state),
                     str(row.attempts),
                     local_time(_when(row)),
                     shown((row.error or {}).get("message", ""), most=80),
@@ -83,11 +95,16 @@ def show(
     if as_json:
         print_json(_as_json(row))
         return 0
-    say(f"Job {row.id}: {row.kind} of {shown(row.connection or 'the workspace')}, {row.state}.")
+    status = status_of(row.state)
+    more = {"waiting": ", waits for its time", "ready": ", waits for a worker"}.get(row.state, "")
+    say(f"Job {row.id}: {row.kind} of {shown(row.connection or 'the workspace')}, {status}{more}.")
     say(f"  made {local_time(row.created_at)}, due {local_time(row.run_at)}")
     say(f"  attempts {row.attempts}, priority {row.priority}")
     if row.owner is not None and row.lease_until is not None:
         say(f"  held by {shown(row.owner)} until {local_time(row.lease_until)}")
+    progress = progress_of(row.progress)
+    if progress is not None:
+        say(f"  run {row.run}: {shown(progress.in_words(), most=300)}")
     if row.error:
         say(f"  {shown(row.error.get('code', ''))}: {shown(row.error.get('message', ''))}")
     return 0
@@ -138,11 +155,13 @@ def _when(row: JobRow) -> datetime:
 
 
 def _as_json(row: JobRow) -> dict[str, Any]:
+    progress = progress_of(row.progress)
     return {
         "id": row.id,
         "kind": row.kind,
         "connection": row.connection,
         "state": row.state,
+        "status": status_of(row.state).value,
         "priority": row.priority,
         "attempts": row.attempts,
         "run_at": row.run_at.isoformat(),
@@ -153,4 +172,6 @@ def _as_json(row: JobRow) -> dict[str, Any]:
         "lease_until": row.lease_until.isoformat() if row.lease_until else None,
         "payload": dict(row.payload),
         "error": dict(row.error) if row.error else None,
+        "run": row.run,
+        "progress": progress.as_json() if progress else None,
     }

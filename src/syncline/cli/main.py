@@ -12,6 +12,7 @@ from typer.exceptions import Abort, TyperException
 from syncline.cli.lazy import LazyGroup
 from syncline.cli.screen import Interrupted, complain, note
 from syncline.core.errors import SynclineError, UsageError
+from syncline.core.redaction import redact
 
 __all__ = ["main"]
 
@@ -72,7 +73,7 @@ def _status() -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort: one line instead of a traceback
         _debug()
-        first = (str(error).strip().splitlines() or [""])[0]
+        first = redact((str(error).strip().splitlines() or [""])[0])
         complain(
             f"Something unexpected went wrong: {type(error).__name__}: {first}",
             "SYNCLINE_DEBUG=1 shows where. Please report it.",

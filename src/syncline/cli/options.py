@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncline.cli.completion import connection_names
+from syncline.core.durations import parse_duration
 from syncline.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -270,17 +270,14 @@ def filter_of(
     return wanted
 
 
-_DURATION = re.compile(r"(\d{1,9})\s*([smhdw]?)", re.IGNORECASE)
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LONGEST = 100 * 365 * 86_400
-
-
 def seconds_of(text: str, option: str) -> int:
     """A duration: `90s`, `30m`, `24h`, `7d`; a number alone is seconds. Raises `UsageError`."""
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(f"{option} {text}: not a time.", hint="Write 90s, 30m, 24h, 7d or 0.")
-    return min(int(found[1]) * _SECONDS[found[2].lower()], _LONGEST)
+    try:
+        return round(parse_duration(text))
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text}: not a time.".replace("  ", " "), hint="Write 90s, 30m, 24h or 7d."
+        ) from error
 
 
 def parse_date(text: str, option: str) -> datetime:

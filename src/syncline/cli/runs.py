@@ -9,6 +9,8 @@ import typer
 from syncline.cli.options import AsJson, DataDir, OneConnection, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import bold, dim, local_time, print_json, say, shown, span, table
+from syncline.core.status import status_of
+from syncline.sync.progress import progress_of
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
@@ -67,13 +69,13 @@ def _print_runs(found: list[RunSummary]) -> None:
         say("There were no runs yet. Begin with: syncline sync ./docs")
         return
     table(
-        ("run", "connection", "mode", "state", "began", "took", "listed", "changes", "failed"),
+        ("run", "connection", "mode", "status", "began", "took", "listed", "changes", "failed"),
         [
             (
                 str(each.row.id),
                 shown(each.row.connection, most=40),
                 each.row.mode,
-                each.row.state,
+                _status(each),
                 local_time(each.row.started_at),
                 _took(each.row),
                 str(each.row.counts.get("listed", "")),
@@ -90,6 +92,13 @@ def _print_runs(found: list[RunSummary]) -> None:
     )
 
 
+def _status(summary: RunSummary) -> str:
+    progress = summary.progress
+    if progress is None or progress.percentage is None:
+        return status_of(summary.row.state)
+    return f"running {progress.percentage:.0f} %"
+
+
 def _took(row: RunRow) -> str:
     if row.ended_at is None:
         return ""
@@ -100,13 +109,16 @@ def _print_run(report: RunReport, offset: int) -> None:
     row = report.row
     took = _took(row)
     say(
-        f"{bold(f'Run {row.id}')} of {shown(row.connection)}: {row.mode}, {row.state}, "
+        f"{bold(f'Run {row.id}')} of {shown(row.connection)}: {row.mode}, {status_of(row.state)}, "
         f"began {local_time(row.started_at)}" + (f", took {took}" if took else "")
     )
     if row.error:
         say(f"  {shown(row.error.get('message', ''), most=500)}")
         if row.error.get("hint"):
             say(f"  {shown(row.error['hint'], most=500)}")
+    progress = progress_of(row.progress) if row.state == "running" else None
+    if progress is not None:
+        say(f"  {shown(progress.in_words(), most=300)}")
     counts = {name: count for name, count in row.counts.items() if count}
     say("  " + (", ".join(f"{name} {count}" for name, count in counts.items()) or "no counts"))
     for kind, total in report.totals.items():

@@ -6,8 +6,7 @@ import typer
 
 from syncline.cli.options import DataDir, environment_with
 from syncline.cli.running import Interruption, run_alone
-from syncline.cli.screen import note
-from syncline.cli.service_log import service_log
+from syncline.cli.service_log import open_service_log, service_log, tell, tell_ready
 from syncline.settings import Settings
 from syncline.store.database import Database
 
@@ -26,11 +25,14 @@ def scheduler(data_dir: DataDir = None) -> int:
         from syncline.service import Service
 
         interruption.graceful = True
-        interruption.told = note
+        interruption.told = tell
+        open_service_log(settings)
         async with Database(settings) as database:
             service = Service(settings, database, worker=False, **service_log())
-            note("Planning. Ctrl-C ends it.")
-            await service.run(interruption.stop)
+            await service.run(
+                interruption.stop,
+                on_ready=lambda where: tell_ready("Planning. Ctrl-C ends it.", where),
+            )
         return 0
 
     return run_alone(work)

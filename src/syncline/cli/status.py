@@ -10,6 +10,9 @@ from syncline.cli.hosts import print_breakers
 from syncline.cli.options import AsJson, DataDir, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import age, bold, print_json, say, shown, size, table
+from syncline.core.status import status_of
+from syncline.core.urls import shown_url
+from syncline.sync.progress import progress_of
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
@@ -44,7 +47,7 @@ def status(
                 str(each.chunks),
                 age(each.freshness),
                 _last_run(each),
-                shown(each.source, most=80),
+                shown(shown_url(each.source), most=80),
             )
             for each in found.connections
         ],
@@ -64,15 +67,18 @@ def status(
 def _last_run(state: ConnectionState) -> str:
     if state.run is None:
         return "none"
-    if state.run_state == "running":
-        return f"{state.run} running"
+    word = status_of(state.run_state or "done")
+    if word == "running":
+        progress = progress_of(state.run_progress)
+        how = "" if progress is None else f": {shown(progress.in_words(), most=60)}"
+        return f"{state.run} running{how}"
     counts = state.run_counts or {}
     changes = "".join(
         f" {sign}{counts[name]}"
         for sign, name in (("+", "created"), ("~", "updated"), ("-", "deleted"))
         if counts.get(name)
     )
-    return f"{state.run} {state.run_state}{changes}, {age(state.run_age)}"
+    return f"{state.run} {word}{changes}, {age(state.run_age)}"
 
 
 def _print_troubles(state: ConnectionState) -> None:

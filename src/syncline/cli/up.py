@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,7 @@ import typer
 from syncline.cli.options import DataDir, environment_with
 from syncline.cli.running import Interruption, run_alone
 from syncline.cli.screen import note, say
-from syncline.cli.service_log import service_log
+from syncline.cli.service_log import open_service_log, service_log, tell, tell_ready
 from syncline.core.errors import DatabaseUnavailable, UsageError
 from syncline.settings import Settings
 from syncline.store.database import Database
@@ -28,7 +27,6 @@ app = typer.Typer(add_completion=False)
 _READY = b"ready"
 _LOOK_SECONDS = 5.0
 _READY_SECONDS = 60
-_UPKEEP_SECONDS = 60.0
 
 
 @app.command()
@@ -52,7 +50,8 @@ def up(
     settings = bundled_settings(data_dir)
 
     async def work(interruption: Interruption) -> int:
-        from syncline.service import Service, default_schedule
+        from syncline.scheduling.default import default_schedule
+        from syncline.service import Service
 
         interruption.graceful = True
         interruption.told = note
@@ -61,7 +60,7 @@ def up(
             if detach:
                 return await _start_in_background(settings, concurrency)
             service = Service(settings, database, concurrency=concurrency, **service_log())
-            return await _hold(settings, database, service, interruption, ready_fd)
+            return await _hold(settings, service, interruption, ready_fd)
 
     return run_alone(work)
 
@@ -80,7 +79,6 @@ def bundled_settings(data_dir: Path | None) -> Settings:
 
 async def _hold(
     settings: Settings,
-    database: Database,
     service: Service,
     interruption: Interruption,
     ready_fd: int | None,
@@ -89,19 +87,27 @@ async def _hold(
     if not holder.take():
         say(f"It is up already, held by process {holder.pid()}.")
         return 0
-    try:
-        note(f"Up, with the database in {settings.data_dir}. Ctrl-C or `syncline down` ends it.")
+    open_service_log(settings)
+    interruption.told = tell
+
+    def ready(where: str | None) -> None:
+        tell_ready(
+            f"Up, with the database in {settings.data_dir}. Ctrl-C or `syncline down` ends it.",
+            where,
+        )
         if ready_fd is not None:
             os.write(ready_fd, _READY)
             os.close(ready_fd)
-        upkeep = asyncio.create_task(_keep_in_order(database))
-        working = asyncio.create_task(service.run(interruption.stop))
-        while not (interruption.stop.is_set() or holder.lost or working.done()):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(interruption.stop.wait(), _LOOK_SECONDS)
+
+    try:
+        working = asyncio.create_task(service.run(interruption.stop, on_ready=ready))
+        stopping = asyncio.create_task(interruption.stop.wait())
+        while not (stopping.done() or holder.lost or working.done()):
+            await asyncio.wait(
+                {stopping, working}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
         interruption.stop.set()
-        upkeep.cancel()
-        await asyncio.wait([upkeep])
+        await stopping
         if holder.lost:
             working.cancel()
             await asyncio.wait([working])
@@ -109,22 +115,8 @@ async def _hold(
             await working
     finally:
         holder.release()
-    note("Down.")
+    tell("Down.")
     return 0
-
-
-async def _keep_in_order(database: Database) -> None:
-    """From time to time, the indexes of all workspaces."""
-    import psycopg
-
-    from syncline.sync.maintenance import indexes
-
-    while True:
-        try:
-            await indexes.run_everywhere(database)
-        except psycopg.Error as error:
-            note(f"Upkeep of the indexes will be tried again: {error}")
-        await asyncio.sleep(_UPKEEP_SECONDS)
 
 
 async def _start_in_background(settings: Settings, concurrency: int | None) -> int:

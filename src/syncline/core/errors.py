@@ -30,6 +30,8 @@
 
 from __future__ import annotations
 
+from syncline.core.redaction import redact
+
 __all__ = [
     "BadBackup",
     "BadContent",
@@ -62,10 +64,11 @@ __all__ = [
 class SynclineError(Exception):
     """A failure that is told to the user.
 
-    The message says what happened, with names; `hint` says what to do next.
+    The message says what happened, with names and without secrets; `hint` says what to do next.
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message = redact(message)
         super().__init__(message)
         self.message = message
         self.hint = hint

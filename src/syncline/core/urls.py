@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
 
+from syncline.core.redaction import SECRET_NAME
+
 __all__ = ["Origin", "normalise_escapes", "normalise_url", "origin_of", "same_origin", "shown_url"]
 
 _PORTS = {"http": 80, "https": 443}
@@ -30,9 +32,6 @@ _NORMAL = re.compile(
 )
 _LABELS = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-_SECRET = re.compile(
-    r"(?i)token|secret|passw|pwd|auth|api.?key|^key$|sig|session|credential|^code$|jwt"
-)
 
 
 class Origin(NamedTuple):
@@ -101,7 +100,7 @@ def shown_url(url: str) -> str:
 
 def _shown_field(field: str) -> str:
     name, equals, value = field.partition("=")
-    return f"{name}=…" if equals and (_SECRET.search(name) or len(value) > 60) else field
+    return f"{name}=…" if equals and (SECRET_NAME.search(name) or len(value) > 60) else field
 
 
 # A listing's million addresses have few origins.

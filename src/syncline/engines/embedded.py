@@ -21,6 +21,7 @@ import psycopg
 from syncline.core.errors import DatabaseUnavailable, SynclineError
 from syncline.core.jobs import ClaimedJob, Dead, Handler, Outcome, Released, Retry, retry_after
 from syncline.core.model import Json
+from syncline.core.redaction import redact
 from syncline.store import jobs
 from syncline.store.database import Connection, Database
 
@@ -81,7 +82,7 @@ class EmbeddedEngine:
                 try:
                     await self._session(stop)
                 except (psycopg.OperationalError, DatabaseUnavailable) as error:
-                    self.on_trouble(f"The database went away; trying again. ({error})")
+                    self.on_trouble(f"The database went away; trying again. ({redact(str(error))})")
                     with suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
                     if stop.is_set():
@@ -213,4 +214,4 @@ class EmbeddedEngine:
 
 
 def _cause(code: str, message: str) -> dict[str, Json]:
-    return {"code": code, "message": message}
+    return {"code": code, "message": redact(message)}

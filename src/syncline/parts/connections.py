@@ -130,6 +130,18 @@ class Connections(Part):
             await set_schedule(db, workspace, row.id, stored)
         return stored
 
+    async def freshness(self, name: str, seconds: float | None) -> ConnectionRow:
+        """Say how old it may become before its freshness is missed; None: as it is scheduled."""
+        from syncline.store.timetable import set_freshness
+        from syncline.sync.sources import find_named
+
+        async with self._client.session() as (db, workspace):
+            row = await find_named(db, workspace, name)
+            await set_freshness(
+                db, workspace, row.id, None if seconds is None else max(1, round(seconds))
+            )
+        return row
+
     async def pause(self, name: str) -> ConnectionRow:
         """No runs by itself, until it is resumed. A run that is under way goes on."""
         from syncline.store.timetable import pause

@@ -13,9 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncline.core.errors import ConfigurationError
+from syncline.core.redaction import remember_secret
 from syncline.security.keys import Key, KeyRing
 
 __all__ = ["Sealed", "Vault"]
+
+
+_SHORTEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Vault:
                     "There is no key to seal secrets with.", hint="`syncline keys new` makes one."
                 )
             key = keys[0]
+        _remember(values)
         plain = json.dumps({"owner": owner, "values": dict(values)}).encode()
         told = json.dumps(dict(values), sort_keys=True).encode()
         credential = hmac.new(key.text.encode(), told, hashlib.sha256).hexdigest()[:16]
@@ -76,4 +81,12 @@ class Vault:
                 hint="Give them anew with `syncline connections edit NAME --secret …`.",
             )
         values: dict[str, str] = found["values"]
+        _remember(values)
         return values
+
+
+def _remember(values: Mapping[str, str]) -> None:
+    """Have them hidden in whatever is told. A user name, or an ordinary word, would hide more."""
+    for name, value in values.items():
+        if name != "username" and len(value) >= _SHORTEST:
+            remember_secret(value)

@@ -98,7 +98,7 @@ async def _commit(db: Connection, batch: Batch) -> Committed:
         await write_originals(db, run, [r for r, _ in decisions])
         await write_documents(db, run, decisions, contents, known)
         hit(Failpoint.BATCH_DOCUMENTS_WRITTEN)
-        done = _summary(decisions, conflicts)
+        done = _summary(batch, decisions, conflicts)
         await write_items(db, run, [d.item for _, d in decisions if d.item is not None])
         await db.execute(
             "INSERT INTO run_batches (workspace_id, run_id, seq, result) VALUES (%s, %s, %s, %s)",
@@ -152,6 +152,7 @@ async def _write_texts(
 
 
 def _summary(
+    batch: Batch,
     decisions: Sequence[tuple[Result, Decision]],
     conflicts: Sequence[str],
 ) -> Committed:
@@ -163,7 +164,20 @@ def _summary(
             if decision.outcome == "failed":
                 failed.append(result.entry_id)
         counts.update(decision.counts)
+    counts.update(_reused(batch, decisions))
     return Committed({k: v for k, v in counts.items() if v}, list(conflicts), failed)
+
+
+def _reused(batch: Batch, decisions: Sequence[tuple[Result, Decision]]) -> dict[str, int]:
+    """What was stored already: texts of other documents, and vectors of passages."""
+    texts = [
+        result.verdict
+        for result, decision in decisions
+        if isinstance(result.verdict, Document)
+        and (decision.outcome == "created" or "updated_text" in decision.counts)
+    ]
+    new = {each.content_hash for each in texts if each.indexed is not None}
+    return {"texts_shared": len(texts) - len(new), "embeddings_reused": len(set(batch.reused))}
 
 
 async def write_items(db: Connection, run: RunRef, items: Sequence[Item]) -> None:

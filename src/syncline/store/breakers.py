@@ -9,8 +9,10 @@ from typing import Any
 
 from psycopg.rows import class_row
 
+from syncline.core.events import EventKind
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.store.database import Connection
+from syncline.store.events import emit, settle
 from syncline.transport.breaker import FAILURES, OPEN_SECONDS, PROBE_SECONDS
 from syncline.transport.ledger import Breaker, Standing
 
@@ -67,7 +69,33 @@ async def note_failures(
     failures: int,
     reason: str,
 ) -> Breaker:
-    """Add failures to those in a row; with the fifth it opens, with any when it was half open."""
+    """Add failures to those in a row; with the fifth it opens, with any when it was half open.
+
+    That it opens is an event.
+    """
+    async with db.transaction():
+        row = await _add_failures(db, workspace, connection, host, failures, reason)
+        noted = _breaker(row[:4])
+        if noted.seconds:
+            await emit(
+                db,
+                workspace,
+                EventKind.BREAKER_OPEN,
+                connection=connection,
+                payload={"host": host, "until": row[4], "error": {"message": reason}},
+                once=True,
+            )
+    return noted
+
+
+async def _add_failures(
+    db: Connection,
+    workspace: WorkspaceId,
+    connection: ConnectionId,
+    host: str,
+    failures: int,
+    reason: str,
+) -> tuple[Any, ...]:
     found = await db.execute(
         "INSERT INTO breakers AS b (workspace_id, connection_id, host, failures, reason,"
         f" open_until) VALUES (%(workspace)s, %(connection)s, %(host)s, %(failures)s, %(reason)s,"
@@ -79,7 +107,7 @@ async def note_failures(
         " open_until = CASE WHEN b.open_until > moment() THEN b.open_until"
         f" WHEN b.open_until IS NOT NULL OR b.failures + EXCLUDED.failures >= {FAILURES}"
         f" THEN moment() + make_interval(secs => {OPEN_SECONDS}) END"
-        f" RETURNING {_STATE.format(probe='open_until')}",
+        f" RETURNING {_STATE.format(probe='open_until')}, to_json(open_until) #>> '{{}}'",
         {
             "workspace": workspace,
             "connection": connection,
@@ -88,7 +116,9 @@ async def note_failures(
             "reason": reason,
         },
     )
-    return _breaker(await found.fetchone())
+    row = await found.fetchone()
+    assert row is not None
+    return row
 
 
 async def claim_probe(
@@ -117,18 +147,28 @@ async def close_breaker(
     db: Connection, workspace: WorkspaceId, connection: ConnectionId, host: str
 ) -> None:
     """The host has answered."""
-    await db.execute(
-        "DELETE FROM breakers WHERE workspace_id = %s AND connection_id = %s AND host = %s",
-        (workspace, connection, host),
-    )
+    async with db.transaction():
+        await db.execute(
+            "DELETE FROM breakers WHERE workspace_id = %s AND connection_id = %s AND host = %s",
+            (workspace, connection, host),
+        )
+        found = await db.execute(
+            "SELECT FROM breakers WHERE workspace_id = %s AND connection_id = %s"
+            " AND open_until IS NOT NULL",
+            (workspace, connection),
+        )
+        if await found.fetchone() is None:
+            await settle(db, workspace, connection, [EventKind.BREAKER_OPEN])
 
 
 async def close_breakers(db: Connection, workspace: WorkspaceId, connection: ConnectionId) -> None:
     """A person wants the connection's hosts to be asked again."""
-    await db.execute(
-        "DELETE FROM breakers WHERE workspace_id = %s AND connection_id = %s",
-        (workspace, connection),
-    )
+    async with db.transaction():
+        await db.execute(
+            "DELETE FROM breakers WHERE workspace_id = %s AND connection_id = %s",
+            (workspace, connection),
+        )
+        await settle(db, workspace, connection, [EventKind.BREAKER_OPEN])
 
 
 @dataclass(frozen=True, slots=True)

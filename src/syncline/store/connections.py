@@ -188,4 +188,9 @@ async def remove_connection(
         await db.execute(
             "DELETE FROM connections WHERE workspace_id = %s AND id = %s", (workspace, connection)
         )
+        # Last: who notes a trouble may hold a job that the line above waits for.
+        await db.execute(
+            "DELETE FROM troubles WHERE workspace_id = %s AND connection_id = %s",
+            (workspace, connection),
+        )
     return removed

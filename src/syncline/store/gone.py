@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from syncline.core.events import EventKind
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import DocumentId, EntryKey, RunId
 from syncline.store.batches import write_items
 from syncline.store.database import Connection
+from syncline.store.events import emit
 from syncline.store.results import Item
 from syncline.store.runs import RunRef, hold
 
@@ -179,6 +181,14 @@ async def apply_gone(
             await _move(db, run, move)
         hit(Failpoint.MOVES_WRITTEN)
         await _set_gone(db, run, hold_back, "held")
+        if hold_back:
+            await emit(
+                db,
+                run.workspace_id,
+                EventKind.DELETIONS_HELD,
+                connection=run.connection_id,
+                payload={"run": run.id, "held": len(hold_back)},
+            )
         await _set_gone(db, run, keep, "kept")
         await bury(db, run.workspace_id, run.connection_id, delete)
         await write_items(db, run, items)

@@ -11,8 +11,10 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
+from syncline.core.events import EventKind
 from syncline.core.model import ConnectionId, DocumentId, EntryKey, WorkspaceId
 from syncline.store.database import Connection
+from syncline.store.events import settle
 from syncline.store.gone import Candidate, bury
 
 __all__ = ["HeldDeletion", "approve_held", "list_held", "reject_held", "restore_document"]
@@ -90,6 +92,7 @@ async def approve_held(
             for r in await found.fetchall()
         ]
         await bury(db, workspace, connection, candidates)
+        await _settle_held(db, workspace, connection)
     return len(candidates)
 
 
@@ -104,7 +107,18 @@ async def reject_held(
             " WHERE workspace_id = %s AND connection_id = %s AND entry_key = ANY(%s)",
             (workspace, connection, still),
         )
+        await _settle_held(db, workspace, connection)
     return len(still)
+
+
+async def _settle_held(db: Connection, workspace: WorkspaceId, connection: ConnectionId) -> None:
+    found = await db.execute(
+        "SELECT 1 FROM manifest WHERE workspace_id = %s AND connection_id = %s AND gone = 'held'"
+        " LIMIT 1",
+        (workspace, connection),
+    )
+    if await found.fetchone() is None:
+        await settle(db, workspace, connection, [EventKind.DELETIONS_HELD])
 
 
 async def _lock_held(

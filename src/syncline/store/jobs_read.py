@@ -33,13 +33,21 @@ class JobRow:
     lease_until: datetime | None
     payload: Mapping[str, Json]
     error: Mapping[str, Json] | None
+    run: int | None
+    """The run that does it, while it runs."""
+    progress: Mapping[str, Json] | None
+    """What that run has noted of itself."""
 
 
 _SELECT = (
     "SELECT j.id, j.kind, c.name AS connection, j.state, j.priority, j.attempts, j.run_at,"
-    " j.created_at, j.started_at, j.ended_at, j.owner, j.lease_until, j.payload, j.error"
+    " j.created_at, j.started_at, j.ended_at, j.owner, j.lease_until, j.payload, j.error,"
+    " r.id AS run, r.progress"
     " FROM jobs j LEFT JOIN connections c"
-    " ON c.workspace_id = j.workspace_id AND c.id = j.connection_id WHERE j.workspace_id = %s"
+    " ON c.workspace_id = j.workspace_id AND c.id = j.connection_id"
+    " LEFT JOIN LATERAL (SELECT id, progress FROM runs r WHERE r.workspace_id = j.workspace_id"
+    " AND r.connection_id = j.connection_id AND r.state = 'running' AND j.state = 'running'"
+    " ORDER BY r.id DESC LIMIT 1) r ON true WHERE j.workspace_id = %s"
 )
 
 

@@ -45,7 +45,8 @@ WITH due AS (
     WHERE c.next_due <= moment() AND NOT c.paused AND c.attention IS NULL
     ORDER BY c.next_due LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
 ), planned AS (
-    UPDATE connections c SET last_slot = d.next_due, next_due = NULL FROM due d
+    UPDATE connections c SET last_slot = d.next_due, next_due = NULL,
+        behind_since = coalesce(c.behind_since, d.next_due) FROM due d
     WHERE c.workspace_id = d.workspace_id AND c.id = d.id
 ), given AS (
     SELECT jsonb_agg(jsonb_build_object(

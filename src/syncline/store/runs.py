@@ -67,6 +67,8 @@ class RunRow:
     ended_at: datetime | None
     error: Mapping[str, Json] | None
     counts: Mapping[str, Json]
+    progress: Mapping[str, Json] | None
+    """What the run has noted of itself while it is under way."""
 
 
 STATE_NOW = (
@@ -83,7 +85,7 @@ by the next run only, but nothing runs any more."""
 _SELECT = (
     "SELECT r.workspace_id, r.id, r.connection_id, c.name AS connection, r.lane, r.mode,"
     f" {STATE_NOW} AS state,"
-    " r.owner, r.started_at, r.ended_at, r.error, r.counts"
+    " r.owner, r.started_at, r.ended_at, r.error, r.counts, r.progress"
     " FROM runs r JOIN connections c ON c.workspace_id = r.workspace_id AND c.id = r.connection_id"
 )
 
@@ -191,7 +193,7 @@ async def _fence(db: Connection, workspace: WorkspaceId, run: RunId) -> None:
             "SELECT 1 FROM runs WHERE workspace_id = %s AND id = %s FOR UPDATE", (workspace, run)
         )
         await db.execute(
-            "UPDATE runs SET state = 'interrupted', epoch = epoch + 1,"
+            "UPDATE runs SET state = 'interrupted', epoch = epoch + 1, progress = NULL,"
             " ended_at = clock_timestamp(),"
             " counts = CASE WHEN counts = '{}' THEN (SELECT coalesce(jsonb_object_agg(key, total),"
             " '{}') FROM (SELECT key, sum(value::int) AS total FROM run_batches b,"
@@ -226,12 +228,19 @@ async def hold(db: Connection, run: RunRef) -> None:
         )
 
 
-async def renew(db: Connection, run: RunRef) -> None:
-    """Extend the lease. Raises `Fenced`."""
+async def renew(db: Connection, run: RunRef, progress: Mapping[str, Json] | None = None) -> None:
+    """Extend the lease, and note how far the run has come. Raises `Fenced`."""
     found = await db.execute(
-        "UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => %s)"
+        "UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => %s),"
+        " progress = coalesce(%s, progress)"
         " WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
-        (LEASE_SECONDS, run.workspace_id, run.id, run.epoch),
+        (
+            LEASE_SECONDS,
+            None if progress is None else Jsonb(dict(progress)),
+            run.workspace_id,
+            run.id,
+            run.epoch,
+        ),
     )
     if found.rowcount == 0:
         raise Fenced(f"Run {run.id} has been taken over by another.")
@@ -246,10 +255,16 @@ async def close_run(
 ) -> None:
     """End a run and give the lane back. Raises `Fenced` if it was no longer ours."""
     async with db.transaction():
+        # The connection is locked before the run, as by who removes it: its freshness follows.
         found = await db.execute(
-            "UPDATE runs SET state = %s, counts = %s, error = %s, ended_at = clock_timestamp()"
+            "WITH locked AS MATERIALIZED (SELECT FROM connections"
+            " WHERE workspace_id = %s AND id = %s FOR NO KEY UPDATE)"
+            " UPDATE runs SET state = %s, counts = %s, error = %s, progress = NULL,"
+            " ended_at = clock_timestamp() FROM locked"
             " WHERE workspace_id = %s AND id = %s AND epoch = %s AND state = 'running'",
             (
+                run.workspace_id,
+                run.connection_id,
                 state,
                 Jsonb(dict(counts)),
                 None if error is None else Jsonb(dict(error)),
@@ -260,6 +275,13 @@ async def close_run(
         )
         if found.rowcount == 0:
             raise Fenced(f"Run {run.id} has been taken over by another.")
+        if state is RunState.DONE:
+            # Whatever a person had to mend is mended.
+            await db.execute(
+                "UPDATE connections SET attention = NULL"
+                " WHERE workspace_id = %s AND id = %s AND attention IS NOT NULL",
+                (run.workspace_id, run.connection_id),
+            )
         await _forget_working_rows(db, run.workspace_id, run.id)
 
 

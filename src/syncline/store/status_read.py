@@ -41,6 +41,8 @@ class ConnectionState:
     """Seconds since the last run ended, or began if it has not ended."""
     run_counts: Mapping[str, Json] | None
     run_error: Mapping[str, Json] | None
+    run_progress: Mapping[str, Json] | None
+    """What the last run has noted of itself, while it is under way."""
 
 
 _STATES = f"""
@@ -56,7 +58,7 @@ SELECT c.id, c.name, c.kind, c.source,
        r.id AS run, {STATE_NOW} AS run_state, r.mode AS run_mode, r.started_at AS run_started,
        extract(epoch FROM clock_timestamp() - coalesce(r.ended_at, r.started_at))::float8
            AS run_age,
-       r.counts AS run_counts, r.error AS run_error
+       r.counts AS run_counts, r.error AS run_error, r.progress AS run_progress
 FROM connections c
 LEFT JOIN (SELECT connection_id, count(*) FILTER (WHERE state = 'live') AS live,
                   count(*) FILTER (WHERE state = 'deleted') AS deleted

@@ -10,9 +10,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from syncline.core.errors import NotHere
+from syncline.core.events import EventKind
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.store.connections import ConnectionRow, row_by_id
 from syncline.store.database import Connection
+from syncline.store.events import settle
 
 __all__ = [
     "Times",
@@ -20,6 +22,7 @@ __all__ = [
     "note_attention",
     "pause",
     "resume",
+    "set_freshness",
     "set_schedule",
     "times_of",
 ]
@@ -38,6 +41,8 @@ class Times:
     next_due: datetime | None
     job: str | None
     """The state of the job that syncs it, where there is one."""
+    freshness_seconds: int | None = None
+    """How old it may be; None: as its schedule has it."""
 
 
 async def connection_by_id(
@@ -54,7 +59,8 @@ async def times_of(db: Connection, workspace: WorkspaceId) -> dict[ConnectionId,
     """Those of all connections of the workspace."""
     async with db.cursor(row_factory=class_row(Times)) as cursor:
         await cursor.execute(
-            "SELECT c.id, c.schedule, c.paused, c.attention, c.next_due, j.state AS job"
+            "SELECT c.id, c.schedule, c.paused, c.attention, c.next_due, j.state AS job,"
+            " c.freshness_seconds"
             " FROM connections c LEFT JOIN LATERAL (SELECT state FROM jobs j"
             " WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id"
             " AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')"
@@ -70,9 +76,21 @@ async def set_schedule(
     """From now on; what made it stand still is forgotten, and the next slot found anew."""
     await db.execute(
         "UPDATE connections SET schedule = %s, next_due = NULL, last_slot = NULL,"
-        " attention = NULL WHERE workspace_id = %s AND id = %s",
+        " behind_since = NULL, attention = NULL WHERE workspace_id = %s AND id = %s",
         (schedule, workspace, connection),
     )
+
+
+async def set_freshness(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, seconds: int | None
+) -> None:
+    """How old it may be from now on; a target that was missed is forgotten."""
+    async with db.transaction():
+        await db.execute(
+            "UPDATE connections SET freshness_seconds = %s WHERE workspace_id = %s AND id = %s",
+            (seconds, workspace, connection),
+        )
+        await settle(db, workspace, connection, [EventKind.FRESHNESS_MISSED])
 
 
 async def pause(db: Connection, workspace: WorkspaceId, connection: ConnectionId) -> None:
@@ -91,7 +109,7 @@ async def resume(db: Connection, workspace: WorkspaceId, connection: ConnectionI
     """Runs by itself again, whether it was paused or needed attention."""
     await db.execute(
         "UPDATE connections SET paused = false, attention = NULL, next_due = NULL,"
-        " last_slot = NULL WHERE workspace_id = %s AND id = %s",
+        " last_slot = NULL, behind_since = NULL WHERE workspace_id = %s AND id = %s",
         (workspace, connection),
     )
 

@@ -136,6 +136,8 @@ def read_tables(db: Session) -> list[Table]:
         "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
         " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p')"
+        # What is unlogged is a cache, and empty after a crash.
+        " AND c.relpersistence = 'p'"
         " AND NOT c.relispartition AND c.relname <> 'alembic_version'"
         " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
         " GROUP BY c.relname ORDER BY c.relname",

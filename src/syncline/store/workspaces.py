@@ -12,6 +12,7 @@ __all__ = [
     "list_workspaces",
     "make_workspace",
     "set_active",
+    "workspace_name",
 ]
 
 DEFAULT_WORKSPACE = "default"
@@ -43,6 +44,13 @@ async def find_workspace(db: Connection, name: str) -> WorkspaceId:
     return WorkspaceId(row[0])
 
 
+async def workspace_name(db: Connection, workspace: WorkspaceId) -> str:
+    """Its name; its number where it has been removed."""
+    found = await db.execute("SELECT name FROM workspaces WHERE id = %s", (workspace,))
+    row = await found.fetchone()
+    return str(workspace) if row is None else str(row[0])
+
+
 async def list_workspaces(db: Connection) -> list[str]:
     """All names, sorted."""
     found = await db.execute("SELECT name FROM workspaces ORDER BY name")
@@ -51,4 +59,10 @@ async def list_workspaces(db: Connection) -> list[str]:
 
 async def set_active(db: Connection, workspace: WorkspaceId, *, active: bool) -> None:
     """Whether the workspace's connections run by themselves."""
-    await db.execute("UPDATE workspaces SET active = %s WHERE id = %s", (active, workspace))
+    async with db.transaction():
+        await db.execute("UPDATE workspaces SET active = %s WHERE id = %s", (active, workspace))
+        if not active:
+            # Slots of what does not run would be looked at by every tick.
+            await db.execute(
+                "UPDATE connections SET next_due = NULL WHERE workspace_id = %s", (workspace,)
+            )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from syncline.core.errors import UsageError
 from syncline.core.model import ConnectionId, Json, RunId, WorkspaceId
+from syncline.core.status import status_of
 from syncline.store.database import Connection
 from syncline.store.runs import RunRow, find_run, list_runs
 from syncline.store.runs_read import ReportLine, count_lines, read_lines
+from syncline.sync.progress import RunProgress, progress_of
 
 __all__ = ["RunReport", "RunSummary", "read_run", "read_runs"]
 
@@ -19,6 +21,11 @@ class RunSummary:
     """One run in a list."""
 
     row: RunRow
+
+    @property
+    def progress(self) -> RunProgress | None:
+        """How far it is, while it is under way."""
+        return progress_of(self.row.progress) if self.row.state == "running" else None
 
     def as_json(self) -> dict[str, Json]:
         """The documented fields."""
@@ -32,12 +39,14 @@ class RunSummary:
             "lane": row.lane,
             "mode": row.mode,
             "state": row.state,
+            "status": status_of(row.state).value,
             "started_at": row.started_at.isoformat(),
             "ended_at": None if row.ended_at is None else row.ended_at.isoformat(),
             "seconds": seconds,
             "owner": row.owner,
             "counts": dict(row.counts),
             "error": None if row.error is None else dict(row.error),
+            "progress": None if self.progress is None else self.progress.as_json(),
         }
 
 

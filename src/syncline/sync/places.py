@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from syncline.core.errors import UsageError
+from syncline.core.redaction import remember_secret
 
 __all__ = ["read_place"]
 
@@ -28,6 +29,7 @@ def read_place(
             raise UsageError(
                 f"{what}: the environment variable {name} is not set.", hint=f"Set {name} first."
             )
+        remember_secret(value)
         return value
     if colon and kind == "file" and name:
         path = (base or Path()) / Path(name).expanduser()
@@ -45,6 +47,7 @@ def read_place(
             raise UsageError(f"{what}: {path} is not text in UTF-8.") from None
         if not text:
             raise UsageError(f"{what}: {path} is empty.")
+        remember_secret(text)
         return text
     raise UsageError(
         f"{what}: a secret itself is not written here, where others can read it.",

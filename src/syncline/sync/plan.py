@@ -13,7 +13,7 @@ import psycopg
 from syncline.core.errors import SynclineError
 from syncline.core.model import Mode, RunId, RunState
 from syncline.store.runs import RunRef
-from syncline.sync.report import Report
+from syncline.sync.report import Progress, Report
 from syncline.sync.run import RunRequest, Tools, execute, told
 
 __all__ = ["plan_connection"]
@@ -45,7 +45,7 @@ async def plan_connection(tools: Tools, request: RunRequest) -> Report:
         assert made is not None
         run = RunRef(row.workspace_id, row.id, RunId(made[0]), 1)
         try:
-            await execute(tools, request, run, db, report)
+            await execute(tools, request, run, db, report, Progress())
             stopped = request.stop.is_set()
             report.state = RunState.INTERRUPTED if stopped else RunState.DONE
         except (SynclineError, psycopg.Error) as error:

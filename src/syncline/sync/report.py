@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncline.core.model import Json, Outcome, RunState
+from syncline.core.redaction import redact
 
 __all__ = ["Progress", "Report", "exit_code_of"]
 
@@ -29,6 +30,18 @@ class Progress:
     """Documents created or updated."""
     message: str = ""
 
+    def as_noted(self, total: int | None, seconds: float) -> dict[str, Json]:
+        """What others may see of it (`sync/progress.py`), `seconds` after the run began."""
+        return {
+            "current": self.settled,
+            "listed": self.listed,
+            "total": total,
+            "changed": self.changed,
+            "written": self.written,
+            "message": redact(self.message),
+            "seconds": round(seconds, 1),
+        }
+
 
 @dataclass(slots=True)
 class Report:
@@ -36,6 +49,8 @@ class Report:
 
     connection: str
     mode: str
+    kind: str = ""
+    """Of the connector."""
     run: int | None = None
     """None for a plan."""
     state: RunState = RunState.RUNNING

@@ -8,6 +8,7 @@ gone.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -41,6 +42,7 @@ from syncline.store.explain import explain
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
 from syncline.store.runs import RunRef, close_run, let_go, open_run, renew, session_name
+from syncline.store.status_read import last_listed
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.finish import finish, would_finish
@@ -55,7 +57,9 @@ from syncline.sync.work import RunContext
 
 __all__ = ["RunRequest", "Tools", "execute", "run_connection", "told"]
 
-_RENEW_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+_NOTE_SECONDS = 2.0
+"""How often a run tells others how far it is; its lease is renewed with it."""
 _WAIT_SECONDS = 0.5
 _context_ids = count(1)
 
@@ -95,15 +99,17 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
     Raises `RunInProgress`, `ConfigurationError`, or `DatabaseUnavailable` before the run is open.
     """
     connection = request.connection
-    report = Report(connection.name, request.mode.value)
+    report = Report(connection.name, request.mode.value, connection.kind)
     started = time.monotonic()
     async with _taken_lane(tools, request) as (session, run):
         report.run = run.id
         hit(Failpoint.RUN_OPENED)
         try:
             async with await tools.database.connect(application=session_name(run)) as db:
-                work = execute(tools, request, run, db, report)
-                await _until_fenced(work, session, run)
+                _log.debug("Run %s of %s begins.", run.id, connection.name, extra={"run": run.id})
+                progress = Progress()
+                work = execute(tools, request, run, db, report, progress)
+                await _until_fenced(work, session, run, progress, started)
             report.state = RunState.INTERRUPTED if request.stop.is_set() else report.state
             if report.state is RunState.RUNNING:
                 report.state = RunState.DONE
@@ -121,12 +127,16 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
 
 
 async def execute(
-    tools: Tools, request: RunRequest, run: RunRef, db: Connection, report: Report
+    tools: Tools,
+    request: RunRequest,
+    run: RunRef,
+    db: Connection,
+    report: Report,
+    progress: Progress,
 ) -> None:
     """The pass itself."""
     row = request.connection
     rules, context = await _rules(tools, request, run, db)
-    progress = Progress()
 
     def say(message: str) -> None:
         progress.message = message
@@ -312,14 +322,20 @@ async def _taken_lane(
         await session.close()
 
 
-async def _until_fenced(work: Any, session: Connection, run: RunRef) -> None:
+async def _until_fenced(
+    work: Any, session: Connection, run: RunRef, progress: Progress, started: float
+) -> None:
     """Do the work while the lease can be renewed; cancel it when the run is taken over."""
     task = asyncio.ensure_future(work)
+    total: int | None = None
     try:
+        await asyncio.wait({task}, timeout=_NOTE_SECONDS)
+        if not task.done():
+            total = await last_listed(session, run.workspace_id, run.connection_id)
         while not task.done():
-            await asyncio.wait({task}, timeout=_RENEW_SECONDS)
-            if not task.done():
-                await renew(session, run)
+            noted = progress.as_noted(total, time.monotonic() - started)
+            await renew(session, run, noted)
+            await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         await task
     finally:
         if not task.done():

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
+from syncline.core.status import status_of
 from syncline.core.urls import shown_url
 from syncline.store.breakers import OpenBreaker, open_breakers
 from syncline.store.database import Connection
 from syncline.store.results import MOST_FAILURES
 from syncline.store.status_read import ConnectionState, connection_states, workspace_size
+from syncline.sync.progress import progress_of
 
 __all__ = ["Status", "read_status"]
 
@@ -51,15 +53,18 @@ class Status:
 
 def _as_json(state: ConnectionState) -> dict[str, Json]:
     run = None
+    progress = progress_of(state.run_progress) if state.run_state == "running" else None
     if state.run is not None and state.run_started is not None:
         run = {
             "id": state.run,
             "state": state.run_state,
+            "status": None if state.run_state is None else status_of(state.run_state).value,
             "mode": state.run_mode,
             "started_at": state.run_started.isoformat(),
             "seconds_ago": round(state.run_age or 0.0, 1),
             "counts": dict(state.run_counts or {}),
             "error": None if state.run_error is None else dict(state.run_error),
+            "progress": None if progress is None else progress.as_json(),
         }
     return {
         "id": state.id,

@@ -20,8 +20,10 @@ from syncline.core.jobs import (
 )
 from syncline.core.model import Json, Mode, RunState
 from syncline.store.timetable import connection_by_id, note_attention
+from syncline.store.workspaces import workspace_name
 from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
+from syncline.telemetry.context import bound
 
 __all__ = ["SYNC", "sync_handler"]
 
@@ -49,6 +51,7 @@ def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
         try:
             async with tools.database.connection() as db:
                 row = await connection_by_id(db, job.workspace_id, job.connection_id)
+                workspace = await workspace_name(db, job.workspace_id)
         except NotHere:
             return Done()  # it was removed meanwhile
         request = RunRequest(
@@ -57,12 +60,13 @@ def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
             force=bool(job.payload.get("force", False)),
             stop=stop,
         )
-        try:
-            report = await run_connection(tools, request)
-        except RunInProgress as error:
-            return Snooze(_TAKEN_SECONDS, {"code": "run_in_progress", "message": str(error)})
-        on_report(report)
-        return await _outcome(tools, job, report)
+        with bound(workspace=workspace, connection=row.name, job=job.id):
+            try:
+                report = await run_connection(tools, request)
+            except RunInProgress as error:
+                return Snooze(_TAKEN_SECONDS, {"code": "run_in_progress", "message": str(error)})
+            on_report(report)
+            return await _outcome(tools, job, report)
 
     return handle
 

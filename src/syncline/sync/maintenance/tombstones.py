@@ -8,8 +8,9 @@ from syncline.core.model import WorkspaceId
 from syncline.store.contents import collect_orphans
 from syncline.store.database import Connection
 from syncline.store.upkeep import forget_tombstones
+from syncline.store.workspaces import find_workspace, list_workspaces
 
-__all__ = ["run_once"]
+__all__ = ["run_everywhere", "run_once"]
 
 _MOST = 2000
 
@@ -23,4 +24,14 @@ async def run_once(
     )
     if removed:
         await collect_orphans(db, workspace, most=_MOST)
+    return removed
+
+
+async def run_everywhere(db: Connection, days: float) -> int:
+    """The same for every workspace, until nothing that old is left; answers how many."""
+    removed = 0
+    for name in await list_workspaces(db):
+        workspace = await find_workspace(db, name)
+        while some := await run_once(db, workspace, timedelta(days=days)):
+            removed += some
     return removed

@@ -1,0 +1,117 @@
+"""Upkeep as a service: each of its parts at its own interval, on one of all machines at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psycopg
+
+from syncline.core.errors import DatabaseUnavailable
+from syncline.core.redaction import redact
+from syncline.settings import Settings
+from syncline.store.database import Connection, Database
+from syncline.store.freshness import note_missed_freshness
+from syncline.store.upkeep import end_service, take_service
+from syncline.sync.maintenance import events, hosts, indexes, jobs, runs, tombstones
+
+__all__ = ["Upkeep"]
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 30.0
+"""How often to look whether another machine's turn has been missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    every: float
+    run: Callable[[Connection], Awaitable[int]]
+    """One bounded share of the work, until there is none; how much that was."""
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """Runs until it is told to stop. What is under way then is broken off: none of it is lost."""
+
+    database: Database
+    settings: Settings
+    with_default: bool
+    """Connections without a schedule of their own run by themselves."""
+    on_trouble: Callable[[str], None] = field(default=lambda message: None)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """All parts side by side: building an index takes its time."""
+        tasks = [
+            asyncio.create_task(self._repeat(name, part)) for name, part in self._parts().items()
+        ]
+        try:
+            await stop.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run_once(self) -> dict[str, int]:
+        """Each part whose time has come; how much each did."""
+        done = {}
+        for name, part in self._parts().items():
+            did = await self._take(name, part)
+            if did is not None:
+                done[name] = did
+        return done
+
+    def _parts(self) -> dict[str, _Part]:
+        settings = self.settings
+
+        async def freshness(db: Connection) -> int:
+            return await note_missed_freshness(
+                db, with_default=self.with_default, limit=settings.health_unhealthy_lag
+            )
+
+        async def search_indexes(db: Connection) -> int:
+            return await indexes.run_everywhere(self.database)
+
+        return {
+            "freshness": _Part(30, freshness),
+            "indexes": _Part(60, search_indexes),
+            "deleted documents": _Part(
+                3600, lambda db: tombstones.run_everywhere(db, settings.keep_deleted_days)
+            ),
+            "runs": _Part(
+                3600,
+                lambda db: runs.run_everywhere(
+                    db, days=settings.keep_runs_days, reports=settings.keep_reports
+                ),
+            ),
+            "kept answers": _Part(3600, hosts.run_everywhere),
+            "jobs": _Part(3600, lambda db: jobs.run_once(db, settings.keep_jobs_days)),
+            "events": _Part(3600, lambda db: events.run_once(db, settings.keep_events_days)),
+        }
+
+    async def _repeat(self, name: str, part: _Part) -> None:
+        while True:
+            try:
+                await self._take(name, part)
+            except (psycopg.OperationalError, DatabaseUnavailable):
+                pass  # whoever plans or works says that the database went away
+            except Exception as error:  # noqa: BLE001 - one part's trouble is not the others'
+                self.on_trouble(f"Upkeep of {name} will be tried again: {redact(str(error))}")
+            await asyncio.sleep(min(part.every, _LOOK_SECONDS))
+
+    async def _take(self, name: str, part: _Part) -> int | None:
+        """Do it, if it is due and nobody else is at it."""
+        async with self.database.connection() as db:
+            if not await take_service(db, name, every=part.every):
+                return None
+            done: int | None = None
+            try:
+                done = await part.run(db)
+            finally:
+                with suppress(psycopg.Error):
+                    await end_service(db, name, done)
+        if done:
+            _log.debug("Upkeep of %s: %s.", name, done, extra={"upkeep": name, "done": done})
+        return done
