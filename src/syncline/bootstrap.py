@@ -64,6 +64,7 @@ def build_tools(
             open_transport,
             clock or SystemClock(),
             redis_url=None if settings.redis_url is None else settings.redis_url.get_secret_value(),
+            defaults=settings.option_defaults,
             installation=settings.database_url or f"{socket.gethostname()}:{settings.data_dir}",
         ),
         pool=WorkerPool(
@@ -95,7 +96,11 @@ async def open_preparer(
             secrets = await secrets_for(
                 connection, vault, spec, run.workspace_id, run.connection_id
             )
-            opener = ConnectorOpener(Registry.from_environment(environ), open_transport)
+            opener = ConnectorOpener(
+                Registry.from_environment(environ),
+                open_transport,
+                defaults=settings.option_defaults,
+            )
             connector = await resources.enter_async_context(
                 opener.open(
                     context.kind,

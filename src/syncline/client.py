@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -141,6 +141,8 @@ class Syncline:
         *,
         full: bool = False,
         reconcile: bool = False,
+        since: datetime | None = None,
+        partitions: Sequence[str] = (),
         wait: bool = False,
         force: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
@@ -151,18 +153,24 @@ class Syncline:
 
         Makes the connection the first time. The report tells how the run ended; only refusals
         are raised, such as `RunInProgress` (unless `wait` or `force`) and `UsageError`.
-        Setting `stop` ends it early: what is written stays.
+        `since` and `partitions` read a part again, whatever is known of it: a backfill, which moves
+        no cursor and deletes nothing. Setting `stop` ends it early: what is written stays.
         """
         from syncline.sync.run import RunRequest, run_connection
 
-        if full and reconcile:
-            raise UsageError("A run is either full or a reconciliation.", hint="Choose one.")
+        backfill = since is not None or bool(partitions)
+        if full + reconcile + backfill > 1:
+            raise UsageError(
+                "A run is either full, a reconciliation or a backfill.", hint="Choose one."
+            )
         if isinstance(source, ConnectionRow):
             row = source
         else:
             row = await self.connections.add(source, **wishes)
         mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
-        request = RunRequest(row, mode, wait=wait, force=force)
+        if backfill:
+            mode = Mode.BACKFILL
+        request = RunRequest(row, mode, partitions=partitions, since=since, wait=wait, force=force)
         if on_progress is not None:
             request = replace(request, on_progress=on_progress)
         if stop is not None:

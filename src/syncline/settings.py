@@ -38,6 +38,8 @@ _VARIABLES = {
     "sync_time": "SYNC_TIME",
     "batch_size": "BATCH_SIZE",
     "runs_per_host": "SYNCLINE_RUNS_PER_HOST",
+    "max_file_size_mb": "MAX_FILE_SIZE_MB",
+    "supported_extensions": "SUPPORTED_EXTENSIONS",
     "max_memory_mb": "SYNCLINE_MAX_MEMORY_MB",
     "memory_percent": "SYNCLINE_MEMORY_PERCENT",
     "cpu_percent": "SYNCLINE_CPU_PERCENT",
@@ -265,6 +267,17 @@ class Settings(BaseModel):
     keep_events_days: float = Field(
         default=30, ge=0, description="SYNCLINE_KEEP_EVENTS_DAYS: how long events are kept"
     )
+    max_file_size_mb: int | None = Field(
+        default=None,
+        ge=1,
+        le=2000,
+        description="MAX_FILE_SIZE_MB: of connections that do not say so themselves: no files "
+        "larger than this",
+    )
+    supported_extensions: str | None = Field(
+        default=None,
+        description="SUPPORTED_EXTENSIONS: and only files whose names end so, such as `md,html`",
+    )
     embedder: str = Field(
         default="wordllama",
         description="SYNCLINE_EMBEDDER: what makes the vectors: wordllama, or service (one "
@@ -322,6 +335,15 @@ class Settings(BaseModel):
             raise ConfigurationError(
                 f"{variable}: {first['msg']}", hint=f"Correct or unset {variable}."
             ) from error
+
+    @property
+    def option_defaults(self) -> dict[str, int | str]:
+        """What stands for connectors' options that were not given, by the setting's name."""
+        found = {
+            "max_file_size_mb": self.max_file_size_mb,
+            "supported_extensions": self.supported_extensions,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def to_environment(self) -> dict[str, str]:
         """The variables that give these settings to another process."""

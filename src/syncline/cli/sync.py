@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncline.cli.options import AsJson, DataDir, OptionalSource, Quiet, Workspace
+from syncline.cli.options import AsJson, DataDir, OptionalSource, Quiet, Workspace, parse_date
 from syncline.cli.running import Interrupted, Interruption, run
 from syncline.cli.wishes import takes_wishes
 from syncline.core.errors import UsageError
 from syncline.parts.wished import Wished
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from syncline.client import Syncline
     from syncline.sync.report import Report
 
@@ -46,6 +48,20 @@ def sync(
         bool,
         typer.Option("--reconcile", help="Compare with the source's complete list of entries."),
     ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE",
+            help="Read again what was updated since, whatever is known of it: 2025-01-31, 7d. "
+            "Deletes nothing.",
+        ),
+    ] = None,
+    partition: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--partition", metavar="NAME", help="Read this part again (again for more), as --since."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be done, as `plan` does.")
     ] = False,
@@ -70,7 +86,8 @@ def sync(
     given = getattr(context.get_parameter_source("workspace"), "name", "DEFAULT")
     named = given != "DEFAULT"
     if everything or (source is None and given == "COMMANDLINE"):
-        _refuse_with_all(source, wishes, reconcile=reconcile, dry_run=dry_run)
+        parts = {"reconcile": reconcile, "dry-run": dry_run, "since": since, "partition": partition}
+        _refuse_with_all(source, wishes, [name for name, given in parts.items() if given])
         from syncline.cli.sync_all import sync_all_and_print
 
         return sync_all_and_print(
@@ -107,6 +124,8 @@ def sync(
                 row,
                 full=full,
                 reconcile=reconcile,
+                since=parse_date(since, "--since") if since else None,
+                partitions=partition or (),
                 wait=wait,
                 force=force,
                 on_progress=meter.update,
@@ -124,7 +143,7 @@ def sync(
     )
 
 
-def _refuse_with_all(source: str | None, wishes: Wished, *, reconcile: bool, dry_run: bool) -> None:
+def _refuse_with_all(source: str | None, wishes: Wished, others: Sequence[str]) -> None:
     """What is about one connection. Raises `UsageError`."""
     if source is not None:
         raise UsageError(f"Give either {source} or --all.")
@@ -133,8 +152,8 @@ def _refuse_with_all(source: str | None, wishes: Wished, *, reconcile: bool, dry
             "Filters, options and secrets belong to one connection.",
             hint="`syncline connections edit NAME …` changes them.",
         )
-    if reconcile or dry_run:
-        raise UsageError(f"--{'reconcile' if reconcile else 'dry-run'} is for one connection.")
+    if others:
+        raise UsageError(f"--{others[0]} is for one connection.")
 
 
 async def _print(

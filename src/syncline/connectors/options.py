@@ -18,7 +18,7 @@ from syncline.core.errors import ConfigurationError
 from syncline.core.model import Json
 from syncline.core.ports import ConnectorSpec, Options
 
-__all__ = ["parse_options"]
+__all__ = ["parse_options", "with_defaults"]
 
 _SHOWN = 80
 _LISTS = (list, tuple, set, frozenset)
@@ -48,6 +48,21 @@ def parse_options(
         raise ConfigurationError(
             f"{spec.title}: {'; '.join(problems)}", hint=_hint(spec.options, error)
         ) from error
+
+
+def with_defaults(spec: ConnectorSpec, parsed: Options, settings: Mapping[str, Json]) -> Options:
+    """The options, in which the installation's settings stand for what was not given.
+
+    `settings` by name, as in `ConnectorSpec.defaults_from`. Raises `ConfigurationError`.
+    """
+    given = {
+        option: settings[setting]
+        for option, setting in spec.defaults_from.items()
+        if setting in settings and option not in parsed.model_fields_set
+    }
+    if not given:
+        return parsed
+    return parse_options(spec, {**parsed.model_dump(exclude_unset=True), **given})
 
 
 def _upgrade(spec: ConnectorSpec, values: dict[str, Any], stored_version: int) -> dict[str, Any]:

@@ -254,6 +254,8 @@ class ConnectorSpec:
     """What the source takes of each credential, or, where there is none, of each connection; its
     options may be `MeteredOptions` to say otherwise."""
     options_version: int = 1
+    defaults_from: Mapping[str, str] = field(default_factory=dict)
+    """Options whose defaults the installation may set, and the names of its settings."""
     upgrade_options: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
     """Turns stored options of an older version into today's."""
     from_source: Callable[[str], dict[str, Any] | None] | None = None

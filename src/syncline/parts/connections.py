@@ -54,6 +54,32 @@ class Connections(Part):
             )
         return row
 
+    async def define(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        schedule: str = "daily 02:00 Australia/Sydney",
+        within: str | None = "32h",
+        deletions: bool = False,
+        **wishes: Unpack[Wished],
+    ) -> ConnectionRow:
+        """A connection that a program defines each time it starts: made, or brought to this.
+
+        It is synced once a day however often the program starts, reads what changed `within` so
+        long (None: everything), and deletes only with `deletions`. Raises as `add` and `schedule`.
+        """
+        from syncline.scheduling.text import describe, parse
+
+        wanted = describe(parse(schedule))
+        window = {} if within is None else {"updated_within": within}
+        wishes["filter"] = {**window, **(wishes.get("filter") or {})}
+        wishes["keep_deleted"] = not deletions
+        row = await self.add(source, **wishes)
+        if (await self.times())[row.id].schedule != wanted:
+            # Only then: its next slot is found anew.
+            await self.schedule(row.name, wanted)
+        return row
+
     async def edit(self, connection: str, **wishes: Unpack[Wished]) -> ConnectionRow:
         """Change what is given of a connection; `name` is its new name.
 

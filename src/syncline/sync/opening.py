@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from syncline.connectors.options import parse_options
+from syncline.connectors.options import parse_options, with_defaults
 from syncline.connectors.registry import Registry
 from syncline.connectors.secrets import parse_secrets
 from syncline.core.clock import SystemClock
@@ -70,11 +70,16 @@ class ConnectorOpener:
         *,
         redis_url: str | None = None,
         installation: str = "",
+        defaults: Mapping[str, Json] | None = None,
     ) -> None:
-        """With a `redis_url`, answers are kept there; `installation` keeps ours from others'."""
+        """`defaults`: settings that stand for options which were not given.
+
+        With a `redis_url`, answers are kept there; `installation` keeps ours from others'.
+        """
         self.registry = registry
         self._redis_url = redis_url
         self._installation = installation
+        self._defaults = defaults or {}
         self._memory: MemoryCache | None = None
         self._open_transport = open_transport
         self._clock = clock or SystemClock()
@@ -101,7 +106,8 @@ class ConnectorOpener:
         Raises `ConfigurationError` for options and secrets that do not validate.
         """
         spec = self.registry.get(kind)
-        parsed = parse_options(spec, dict(options), options_version)
+        stored = parse_options(spec, dict(options), options_version)
+        parsed = with_defaults(spec, stored, self._defaults)
         proven = parse_secrets(spec, secrets)
         proof = spec.authenticate(parsed, proven) if spec.authenticate else None
         share = None if scope is None else partial(self._share, scope, spec, parsed)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -26,9 +27,10 @@ from syncline.core.errors import (
     RunInProgress,
     SourceError,
     SynclineError,
+    UsageError,
 )
 from syncline.core.failpoints import Failpoint, hit
-from syncline.core.model import Lane, Mode, Partition, RunState
+from syncline.core.model import Cursor, Lane, Mode, Partition, RunState
 from syncline.core.ports import Connector
 from syncline.pipeline.chunk import Chunking
 from syncline.pipeline.filter import Filter
@@ -84,6 +86,10 @@ class RunRequest:
     mode: Mode = Mode.INCREMENTAL
     secrets: Credentials | None = None
     """In place of those that are stored: of a plan for a connection that is not there yet."""
+    partitions: Sequence[str] = ()
+    """Of a backfill: only these; all where none is named."""
+    since: datetime | None = None
+    """Of a backfill: only what was updated then or later."""
     wait: bool = False
     """Wait for another run of the lane to end, instead of being refused."""
     force: bool = False
@@ -157,8 +163,8 @@ async def execute(
         # 1. Is the source there, and does it let us in? Nothing is gone because it does not.
         say("asking the source")
         await connector.check()
-        partitions = await connector.partitions()
-        cursors = await read_cursors(db, row.workspace_id, row.id)
+        partitions = _asked_for(await connector.partitions(), request.partitions)
+        cursors = await _cursors(db, row, rules)
         dispatcher = Dispatcher(
             tools.pool,
             next(_context_ids),
@@ -174,18 +180,13 @@ async def execute(
         async with dispatcher:
             intake = Intake(dispatcher, db, run, rules, request.stop)
             # 2. What failed before is tried again, where the listing may not name it.
-            if rules.capabilities.changes is Changes.FEED:
-                await intake.retry(await failing(db, run, most=MOST_FAILURES))
-                # So is what another pipeline has read: a feed names no entry for that.
-                if not await pipeline_is(db, run, rules.window_fingerprint):
-                    await intake.reread()
+            await _retry(intake, run, db, rules)
             say("reading the listing")
             # 3. Read what each partition lists; unchanged entries end here.
             for partition in partitions:
-                if dispatcher.ended is not None:
-                    break
-                cursor = None if request.mode is Mode.FULL else cursors.get(partition.id)
-                await intake.read(partition, _stream(connector, partition, cursor, request.mode))
+                if dispatcher.ended is None:
+                    cursor = cursors.get(partition.id)
+                    await intake.read(partition, _stream(connector, partition, cursor, rules.mode))
             # 4. The workers prepare and store what is left; the cursors follow.
             say("storing the rest")
             await dispatcher.drain()
@@ -194,7 +195,8 @@ async def execute(
                 dispatcher.leave_aliases()
             else:
                 await settle_aliases(dispatcher, db, run, rules.fingerprint)
-            await intake.store_cursors()
+            if rules.mode is not Mode.BACKFILL:
+                await intake.store_cursors()
             if request.stop.is_set():
                 return
             if dispatcher.ended is not None:
@@ -220,7 +222,8 @@ async def execute(
         # 6. What is new is compared with what is like it.
         say("comparing what is new")
         await compare_new(db, run.workspace_id, request.stop)
-        await note_pipeline(db, run, rules.window_fingerprint)
+        if rules.mode is not Mode.BACKFILL:  # which has read a part only
+            await note_pipeline(db, run, rules.window_fingerprint)
         await _end_of_report(db, run, report)
 
 
@@ -234,6 +237,9 @@ async def _rules(
     if wanted.updated_within is not None:
         now = await moment(db)
         wanted = wanted.at(now)
+    if request.since is not None:
+        since = max(request.since, wanted.updated_since or request.since)
+        wanted = wanted.model_copy(update={"updated_since": since})
     fingerprint = pipeline_fingerprint(wanted, Chunking(), tools.embedder[0])
     rules = Rules(
         capabilities=tools.opener.spec(row.kind).capabilities,
@@ -249,7 +255,7 @@ async def _rules(
         kind=row.kind,
         options=row.options,
         options_version=row.options_version,
-        filter=row.filter,
+        filter=wanted.model_dump(mode="json", exclude_unset=True),
         now=now,
         plan=request.mode is Mode.PLAN,
     )
@@ -270,6 +276,33 @@ def _scope(
         warn=report.warnings.append,
         credential=credential,
     )
+
+
+async def _retry(intake: Intake, run: RunRef, db: Connection, rules: Rules) -> None:
+    """A feed does not name again what failed, nor what another pipeline has read."""
+    if rules.capabilities.changes is not Changes.FEED or rules.mode is Mode.BACKFILL:
+        return
+    await intake.retry(await failing(db, run, most=MOST_FAILURES))
+    if not await pipeline_is(db, run, rules.window_fingerprint):
+        await intake.reread()
+
+
+async def _cursors(db: Connection, row: ConnectionRow, rules: Rules) -> Mapping[str, Cursor]:
+    """Where each partition's feed was read up to; none where all is to be read again."""
+    if rules.mode in (Mode.FULL, Mode.BACKFILL):
+        return {}
+    return await read_cursors(db, row.workspace_id, row.id)
+
+
+def _asked_for(there: Sequence[Partition], names: Sequence[str]) -> Sequence[Partition]:
+    """The partitions of these ids or titles; all where none is named. Raises `UsageError`."""
+    chosen = [each for each in there if not names or each.id in names or each.title in names]
+    known = {name for each in there for name in (each.id, each.title)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        few = ", ".join(each.id for each in there[:20]) + (" …" if len(there) > 20 else "")
+        raise UsageError(f"There is no partition {missing[0]!r}.", hint=f"There are: {few}.")
+    return chosen
 
 
 def _stream(

@@ -64,7 +64,7 @@ def triage(entry: Entry, known: Known | None, rules: Rules) -> Settled | Store |
     if known is None:
         return Read()
     dead = _dead_letter(entry, known)
-    if rules.mode is Mode.FULL:
+    if rules.mode in (Mode.FULL, Mode.BACKFILL):
         return Read()
     if dead is not None:
         return dead

@@ -119,6 +119,7 @@ def _default_name(options: FilesOptions) -> str:
 
 SPEC = ConnectorSpec(
     kind="files",
+    defaults_from={"max_mb": "max_file_size_mb", "extensions": "supported_extensions"},
     title="Files and folders",
     description="Markdown, HTML and text files of this machine: a path, or a file:// URL",
     options=FilesOptions,
