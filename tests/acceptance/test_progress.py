@@ -16,7 +16,7 @@ from syncline.store import jobs
 from syncline.store.connections import add_connection
 from syncline.store.jobs_read import find_job
 from syncline.store.workspaces import make_workspace
-from syncline.sync import run as run_module
+from syncline.sync import lane
 from syncline.sync.history import read_runs
 from syncline.sync.progress import progress_of
 from syncline.sync.run import RunRequest, run_connection
@@ -29,7 +29,7 @@ async def test_a_run_under_way_is_seen_in_every_list(
     server_settings: Settings, workspace_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Current, total, percentage, rate and what it is at; in `status`, `runs` and `jobs show`."""
-    monkeypatch.setattr(run_module, "_NOTE_SECONDS", 0.05)
+    monkeypatch.setattr(lane, "_NOTE_SECONDS", 0.05)
     tools = build_tools(server_settings, environ={**os.environ, **ENVIRONMENT})
     commands = Commands(server_settings, workspace_name)
     stop = asyncio.Event()

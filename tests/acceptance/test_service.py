@@ -19,6 +19,7 @@ from syncline.store.timetable import set_schedule
 from syncline.store.workspaces import make_workspace
 from tests.support.commands import Commands
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.external import external_server
 from tests.support.stuck import ENVIRONMENT
 from tests.support.waiting import wait_until
 
@@ -67,6 +68,21 @@ def test_up_syncs_what_is_due_and_says_so(commands: Commands, docs: Path) -> Non
     assert _documents(commands) == 60
     service.send_signal(signal.SIGTERM)
     assert commands.wait(service).status == 0
+
+
+def test_up_serves_a_database_of_ones_own(commands: Commands, docs: Path) -> None:
+    """With DATABASE_URL it plans and works there, and leaves the database as it is at the end."""
+    with external_server("18") as url:
+        there = {"DATABASE_URL": url}
+        add = ("connections", "add", str(docs), "--schedule", "every 2h")
+        assert commands.run(*add, environment=there).status == 0
+        service = _start(commands, "up", **there)
+        assert service.stderr is not None
+        assert "docs: done: +60, 60 listed" in service.stderr.readline()
+        service.send_signal(signal.SIGTERM)
+        assert commands.wait(service).status == 0
+        found = commands.run("status", "--json", environment=there)
+        assert found.json["totals"]["documents"] == 60
 
 
 def test_a_killed_worker_is_made_up_for_by_another(

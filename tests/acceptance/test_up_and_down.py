@@ -70,10 +70,10 @@ def test_down_names_who_still_uses_the_database(commands: Commands, tmp_path: Pa
 
 
 def test_a_foreign_database_is_not_ours_to_stop(commands: Commands) -> None:
-    """With DATABASE_URL, `up` and `down` say so; --data-dir means the bundled one after all."""
+    """With DATABASE_URL, `down` says so, and `up --detach`; --data-dir means the bundled one."""
     foreign = {"DATABASE_URL": "postgresql://example.invalid/db"}
-    for command in ("up", "down"):
-        finished = commands.run(command, environment=foreign)
+    for words in (("up", "--detach"), ("down",)):
+        finished = commands.run(*words, environment=foreign)
         assert (finished.status, "DATABASE_URL" in finished.errors) == (2, True)
     bundled = commands.run(
         "down", "--data-dir", str(commands.settings.data_dir), environment=foreign

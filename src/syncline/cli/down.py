@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from syncline.cli.options import DataDir
+from syncline.cli.options import DataDir, environment_with
 from syncline.cli.running import Interruption, run_alone
 from syncline.cli.screen import complain, say, shown
-from syncline.cli.up import bundled_settings
+from syncline.core.errors import UsageError
 from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
 from syncline.store.embedded.holder import Holder
@@ -29,7 +29,13 @@ def down(
     data_dir: DataDir = None,
 ) -> int:
     """Stop the bundled database, unless others use it."""
-    settings = bundled_settings(data_dir)
+    settings = Settings.from_environment(environment_with(data_dir))
+    if settings.database_url is not None:
+        raise UsageError(
+            "DATABASE_URL names a database that is not Syncline's to stop.",
+            hint="Unset it, or give --data-dir, to stop the bundled one. `syncline up` ends with "
+            "Ctrl-C or SIGTERM.",
+        )
 
     async def work(interruption: Interruption) -> int:
         server = EmbeddedServer(settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,11 +42,18 @@ def up(
 ) -> int:
     """Keep everything in step: hold the bundled database up, plan what is due, and sync it.
 
-    Connections run as they are scheduled (`syncline connections schedule`). Search indexes are
-    kept in order meanwhile. Ends with Ctrl-C, or `syncline down`: what runs is stopped cleanly,
-    and goes on the next time.
+    With DATABASE_URL, that database is used as it is, and this does what `syncline scheduler`
+    and `syncline worker` do. Connections run as they are scheduled (`syncline connections
+    schedule`). Search indexes are kept in order meanwhile. Ends with Ctrl-C, or `syncline down`:
+    what runs is stopped cleanly, and goes on the next time.
     """
-    settings = bundled_settings(data_dir)
+    settings = Settings.from_environment(environment_with(data_dir))
+    if settings.database_url is not None and detach:
+        raise UsageError(
+            "With DATABASE_URL there is no bundled database to hold up in the background.",
+            hint="Let the system keep `syncline up` running (systemd, a container); or unset "
+            "DATABASE_URL, or give --data-dir.",
+        )
 
     async def work(interruption: Interruption) -> int:
         from syncline.scheduling.default import default_schedule
@@ -60,21 +66,22 @@ def up(
             if detach:
                 return await _start_in_background(settings, concurrency)
             service = Service(settings, database, concurrency=concurrency, **service_log())
+            if settings.database_url is not None:
+                return await _serve(settings, service, interruption)
             return await _hold(settings, service, interruption, ready_fd)
 
     return run_alone(work)
 
 
-def bundled_settings(data_dir: Path | None) -> Settings:
-    """The settings, for a command that is about the bundled database. Raises `UsageError`."""
-    settings = Settings.from_environment(environment_with(data_dir))
-    if settings.database_url is not None:
-        raise UsageError(
-            "DATABASE_URL names a database that is not Syncline's to start or stop.",
-            hint="Unset it, or give --data-dir, to use the bundled one. `syncline scheduler` and "
-            "`syncline worker` run with any database.",
-        )
-    return settings
+async def _serve(settings: Settings, service: Service, interruption: Interruption) -> int:
+    """On a database that others look after."""
+    open_service_log(settings)
+    interruption.told = tell
+    await service.run(
+        interruption.stop, on_ready=lambda where: tell_ready("Up. Ctrl-C ends it.", where)
+    )
+    tell("Down.")
+    return 0
 
 
 async def _hold(

@@ -13,8 +13,9 @@ import psycopg
 from syncline.core.errors import SynclineError
 from syncline.core.model import Mode, RunId, RunState
 from syncline.store.runs import RunRef
+from syncline.sync.lane import told
 from syncline.sync.report import Progress, Report
-from syncline.sync.run import RunRequest, Tools, execute, told
+from syncline.sync.run import RunRequest, Tools, execute
 
 __all__ = ["plan_connection"]
 

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -21,11 +20,7 @@ import psycopg
 
 from syncline.core.capabilities import Absence, Changes
 from syncline.core.errors import (
-    BreakerOpen,
     Fenced,
-    RateLimited,
-    RunInProgress,
-    SourceError,
     SynclineError,
     UsageError,
 )
@@ -40,15 +35,14 @@ from syncline.store.batches import write_items
 from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
 from syncline.store.database import Connection, Database, moment
-from syncline.store.explain import explain
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
-from syncline.store.runs import RunRef, close_run, let_go, open_run, renew, session_name
-from syncline.store.status_read import last_listed
+from syncline.store.runs import RunRef, close_run, session_name
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.finish import finish, would_finish
 from syncline.sync.intake import Intake
+from syncline.sync.lane import taken_lane, told, until_fenced
 from syncline.sync.opening import ConnectorOpener, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
@@ -57,12 +51,9 @@ from syncline.sync.secrets import Credentials, secrets_for
 from syncline.sync.triage import Rules
 from syncline.sync.work import RunContext
 
-__all__ = ["RunRequest", "Tools", "execute", "run_connection", "told"]
+__all__ = ["RunRequest", "Tools", "execute", "run_connection"]
 
 _log = logging.getLogger(__name__)
-_NOTE_SECONDS = 2.0
-"""How often a run tells others how far it is; its lease is renewed with it."""
-_WAIT_SECONDS = 0.5
 _context_ids = count(1)
 
 
@@ -107,7 +98,14 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
     connection = request.connection
     report = Report(connection.name, request.mode.value, connection.kind)
     started = time.monotonic()
-    async with _taken_lane(tools, request) as (session, run):
+    async with taken_lane(
+        tools.database,
+        connection,
+        request.mode,
+        force=request.force,
+        wait=request.wait,
+        stop=request.stop,
+    ) as (session, run):
         report.run = run.id
         hit(Failpoint.RUN_OPENED)
         try:
@@ -115,7 +113,7 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
                 _log.debug("Run %s of %s begins.", run.id, connection.name, extra={"run": run.id})
                 progress = Progress()
                 work = execute(tools, request, run, db, report, progress)
-                await _until_fenced(work, session, run, progress, started)
+                await until_fenced(work, session, run, progress, started)
             report.state = RunState.INTERRUPTED if request.stop.is_set() else report.state
             if report.state is RunState.RUNNING:
                 report.state = RunState.DONE
@@ -328,55 +326,6 @@ async def _end_of_report(session: Connection, run: RunRef, report: Report) -> No
         await write_items(session, run, [Item("warning", None, text) for text in shown])
 
 
-@asynccontextmanager
-async def _taken_lane(
-    tools: Tools, request: RunRequest
-) -> AsyncIterator[tuple[Connection, RunRef]]:
-    """The lane, held by a database session of its own for as long as the run lasts."""
-    session = await tools.database.connect()
-    row = request.connection
-    try:
-        while True:
-            try:
-                run = await open_run(
-                    session, row.workspace_id, row.id, request.mode, force=request.force
-                )
-                break
-            except RunInProgress:
-                if not request.wait:
-                    raise
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(request.stop.wait(), _WAIT_SECONDS)
-                if request.stop.is_set():
-                    raise
-        yield session, run
-        await let_go(session)
-    finally:
-        await session.close()
-
-
-async def _until_fenced(
-    work: Any, session: Connection, run: RunRef, progress: Progress, started: float
-) -> None:
-    """Do the work while the lease can be renewed; cancel it when the run is taken over."""
-    task = asyncio.ensure_future(work)
-    total: int | None = None
-    try:
-        await asyncio.wait({task}, timeout=_NOTE_SECONDS)
-        if not task.done():
-            total = await last_listed(session, run.workspace_id, run.connection_id)
-        while not task.done():
-            noted = progress.as_noted(total, time.monotonic() - started)
-            await renew(session, run, noted)
-            await asyncio.wait({task}, timeout=_NOTE_SECONDS)
-        await task
-    finally:
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-
 async def _close(session: Connection, run: RunRef, report: Report, started: float) -> None:
     report.seconds = time.monotonic() - started
     try:
@@ -387,16 +336,3 @@ async def _close(session: Connection, run: RunRef, report: Report, started: floa
         # The row stays `running`; the next run sees that our session is gone.
         report.state = RunState.FAILED
         report.error = report.error or told(error)
-
-
-def told(error: Exception) -> dict[str, Any]:
-    """An error as it is reported: `code`, `message`, `hint`, and `retry_after` (seconds) where the
-    source has said when to come back, or a quota or a breaker has."""
-    if isinstance(error, psycopg.Error):
-        error = explain(error)
-    code = error.code if isinstance(error, SourceError) else type(error).__name__
-    hint = error.hint if isinstance(error, SynclineError) else None
-    what: dict[str, Any] = {"code": code, "message": str(error), "hint": hint}
-    if isinstance(error, RateLimited | BreakerOpen) and error.retry_after is not None:
-        what["retry_after"] = round(error.retry_after, 1)
-    return what

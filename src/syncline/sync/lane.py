@@ -1,0 +1,100 @@
+"""A connection's lane: taken for one run, and kept while its lease can be renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from syncline.core.errors import (
+    BreakerOpen,
+    RateLimited,
+    RunInProgress,
+    SourceError,
+    SynclineError,
+)
+from syncline.core.model import Mode
+from syncline.store.connections import ConnectionRow
+from syncline.store.database import Connection, Database
+from syncline.store.explain import explain
+from syncline.store.runs import RunRef, let_go, open_run, renew
+from syncline.store.status_read import last_listed
+from syncline.sync.report import Progress
+
+__all__ = ["taken_lane", "told", "until_fenced"]
+
+_NOTE_SECONDS = 2.0
+"""How often a run tells others how far it is; its lease is renewed with it."""
+_WAIT_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def taken_lane(
+    database: Database,
+    row: ConnectionRow,
+    mode: Mode,
+    *,
+    force: bool,
+    wait: bool,
+    stop: asyncio.Event,
+) -> AsyncIterator[tuple[Connection, RunRef]]:
+    """The lane, held by a database session of its own for as long as the run lasts.
+
+    Raises `RunInProgress` if another run holds it, unless `wait` or `force`.
+    """
+    session = await database.connect()
+    try:
+        while True:
+            try:
+                run = await open_run(session, row.workspace_id, row.id, mode, force=force)
+                break
+            except RunInProgress:
+                if not wait:
+                    raise
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _WAIT_SECONDS)
+                if stop.is_set():
+                    raise
+        yield session, run
+        await let_go(session)
+    finally:
+        await session.close()
+
+
+async def until_fenced(
+    work: Any, session: Connection, run: RunRef, progress: Progress, started: float
+) -> None:
+    """Do the work while the lease can be renewed; cancel it when the run is taken over."""
+    task = asyncio.ensure_future(work)
+    total: int | None = None
+    try:
+        await asyncio.wait({task}, timeout=_NOTE_SECONDS)
+        if not task.done():
+            total = await last_listed(session, run.workspace_id, run.connection_id)
+        while not task.done():
+            noted = progress.as_noted(total, time.monotonic() - started)
+            await renew(session, run, noted)
+            await asyncio.wait({task}, timeout=_NOTE_SECONDS)
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """An error as it is reported: `code`, `message`, `hint`, and `retry_after` (seconds) where the
+    source has said when to come back, or a quota or a breaker has."""
+    if isinstance(error, psycopg.Error):
+        error = explain(error)
+    code = error.code if isinstance(error, SourceError) else type(error).__name__
+    hint = error.hint if isinstance(error, SynclineError) else None
+    what: dict[str, Any] = {"code": code, "message": str(error), "hint": hint}
+    if isinstance(error, RateLimited | BreakerOpen) and error.retry_after is not None:
+        what["retry_after"] = round(error.retry_after, 1)
+    return what
