@@ -30,9 +30,10 @@ from syncline.sync.alerts import Alerts
 from tests.support.commands import Commands
 from tests.support.queue import shift_clock
 from tests.support.receiver import Receiver
+from tests.support.thorough import of_all
 
 HOUR = 3600.0
-POSTGRES = ("16", "18")
+POSTGRES = of_all(["18"], ["16"])
 
 
 @pytest.fixture

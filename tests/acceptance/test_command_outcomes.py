@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         (("sync", "{folder}", "--option", "depth"), "NAME=VALUE"),
         (("sync", "{folder}", "--contains", " "), "an empty word"),
         (("sync", "{folder}", "--full", "--reconcile"), "Choose one"),
-        (("sync",), "SOURCE"),
+        (("sync",), "Say what to sync"),
         (("snyc",), "Did you mean 'sync'?"),
         (("search", "x", "--as", "ann", "--all"), "contradict"),
         (("connections", "remove", "nobody", "-w", "default"), "There is no connection 'nobody'"),

@@ -18,9 +18,10 @@ from tests.support.commands import Commands
 from tests.support.looking import documents, items
 from tests.support.queue import claim, empty_queue, job, shift_clock
 from tests.support.syncs import Syncs
+from tests.support.thorough import of_all
 from tests.support.world import World
 
-POSTGRES = ("16", "18")
+POSTGRES = of_all(["18"], ["16"])
 
 
 @pytest.fixture

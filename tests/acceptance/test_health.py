@@ -21,8 +21,9 @@ from syncline.sync.health import Health, read_health
 from syncline.sync.scheduler import Scheduler
 from tests.support.commands import Commands
 from tests.support.queue import claim, empty_queue, shift_clock
+from tests.support.thorough import of_all
 
-POSTGRES = ("16", "18")
+POSTGRES = of_all(["18"], ["16"])
 HOUR = 3600.0
 
 

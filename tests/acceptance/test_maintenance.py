@@ -19,9 +19,10 @@ from syncline.sync.maintenance.service import Upkeep
 from tests.support.queue import claim, empty_queue, job, shift_clock, states
 from tests.support.state import assert_consistent
 from tests.support.syncs import Syncs
+from tests.support.thorough import of_all
 from tests.support.world import World
 
-POSTGRES = ("16", "18")
+POSTGRES = of_all(["18"], ["16"])
 
 
 async def _count(db: Connection, table: str, workspace: int) -> int:

@@ -12,6 +12,7 @@ from syncline.core.failpoints import ENVIRONMENT_VARIABLE
 from syncline.settings import Settings
 from tests.databases.knowledge import everything
 from tests.support.commands import Commands
+from tests.support.thorough import of_all
 
 pytestmark = pytest.mark.server("postgresql")
 
@@ -62,7 +63,7 @@ def test_progress_is_for_terminals(commands: Commands, tmp_path: Path) -> None:
     assert (quiet.status, quiet.output) == (0, "")
 
 
-@pytest.mark.parametrize("place", ["loading.tables_loaded", "loading.before_commit"])
+@pytest.mark.parametrize("place", of_all(["loading.before_commit"], ["loading.tables_loaded"]))
 def test_a_restore_that_is_killed_has_changed_nothing(
     commands: Commands, tmp_path: Path, place: str
 ) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from syncline.testing.fake_site import FakeSite
 from tests.docs.blocks import ROOT
 from tests.support.data_folders import make_data_folder, remove_data_folder
+from tests.support.forks import put_command
 
 __all__ = ["Place", "open_place"]
 
@@ -68,9 +69,16 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(folder: Path) -> AsyncIterator[Place]:
-    """A new place beneath `folder`, with a database that is held up while it is open."""
+async def open_place(folder: Path, *, forked: bool = True) -> AsyncIterator[Place]:
+    """A new place beneath `folder`, with a database that is held up while it is open.
+
+    Its commands are `forked` from a process that has imported everything, or real ones.
+    """
     data = make_data_folder()
+    programs = str(Path(sys.executable).parent)
+    if forked and sys.platform == "linux":
+        put_command(folder / "bin")
+        programs = f"{folder / 'bin'}:{programs}"
     work = folder / "work"
     shutil.copytree(ROOT / "examples", work / "examples")
     shutil.copytree(ROOT / "examples" / "handbook", work / "docs")
@@ -80,7 +88,7 @@ async def open_place(folder: Path) -> AsyncIterator[Place]:
         if not name.startswith(("SYNCLINE_", "MAKE")) and name != "DATABASE_URL"
     } | {
         "HOME": str(work),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{os.environ['PATH']}",
         "SYNCLINE_DATA_DIR": str(data),
         "SYNCLINE_WORKERS": "1",
         "SYNCLINE_DEBUG": "1",

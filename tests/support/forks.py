@@ -1,8 +1,8 @@
 """Processes that start at once: forked from one that has imported everything.
 
 Most of what a test of the command line costs is imports. Where a test is about the process
-itself, or the environment Python starts in, it starts a real `python -m syncline`; so do all
-tests of the documentation.
+itself, or the environment Python starts in, it starts a real `python -m syncline`; so do the
+commands of the README.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.support.fork_server import NEWS
 
-__all__ = ["close_fork_server", "start_process"]
+__all__ = ["close_fork_server", "put_command", "start_process"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 # As it was before any test changed it for itself.
@@ -49,6 +49,17 @@ def start_process(
     if not forked or sys.platform != "linux" or _of_python(env) != _of_python(_ENVIRONMENT):
         return subprocess.Popen(command, cwd=cwd, env=env, **how)
     return _Forked(command, cwd=cwd, env=env, **how)
+
+
+def put_command(folder: Path) -> None:
+    """Put a `syncline` into a folder for the PATH, whose processes are forked."""
+    folder.mkdir(exist_ok=True)
+    command = folder / "syncline"
+    relay = Path(__file__).with_name("fork_command.py")
+    command.write_text(
+        f"#!/bin/sh\nexec '{sys.executable}' -I -S '{relay}' '{_fork_server()}' \"$@\"\n"
+    )
+    command.chmod(0o755)
 
 
 def _of_python(env: Mapping[str, str]) -> dict[str, str]:
