@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -9,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from syncline.settings import Settings
+from syncline.sync import nursery
+from tests.support.forks import nursery_command
 from tests.support.syncs import Syncs, open_syncs
 from tests.support.world import World
 
 __all__: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of a test's own syncs need not import everything anew."""
+    if sys.platform == "linux":
+        monkeypatch.setattr(nursery, "_COMMAND", nursery_command())
 
 
 @pytest.fixture

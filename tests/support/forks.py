@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.support.fork_server import NEWS
 
-__all__ = ["close_fork_server", "put_command", "start_process"]
+__all__ = ["close_fork_server", "nursery_command", "put_command", "start_process"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 # As it was before any test changed it for itself.
@@ -49,6 +49,12 @@ def start_process(
     if not forked or sys.platform != "linux" or _of_python(env) != _of_python(_ENVIRONMENT):
         return subprocess.Popen(command, cwd=cwd, env=env, **how)
     return _Forked(command, cwd=cwd, env=env, **how)
+
+
+def nursery_command() -> tuple[str, ...]:
+    """What starts the nursery of a test's own syncs: forked, like the workers that it makes."""
+    relay = Path(__file__).with_name("fork_relay.py")
+    return sys.executable, "-I", "-S", str(relay), _fork_server()
 
 
 def put_command(folder: Path) -> None:
