@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -48,6 +49,17 @@ async def test_without_a_worker_whoever_asks_does_it(kb: Syncline, tmp_path: Pat
     }  # fmt: skip
     assert {each.exit_code for each in ended} == {0}
     assert await kb.jobs.list() == []
+
+
+async def test_a_command_that_works_needs_no_port(kb: Syncline, server_settings: Settings) -> None:
+    """Though services here are watched at one, which another has by now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = server_settings.model_copy(update={"metrics_port": taken.getsockname()[1]})
+        async with syncline.open(settings=settings, workspace=kb.workspace) as other:
+            ended = await other.jobs.wait(await other.jobs.queue())
+        assert {each.state for each in ended} == {"done"}
 
 
 async def test_a_worker_that_lives_does_it(kb: Syncline, server_settings: Settings) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from syncline.cli.options import AsJson, DataDir
 from syncline.cli.running import Interruption, run
-from syncline.cli.screen import dim, print_json, say, shown
+from syncline.cli.screen import counted, dim, print_json, say, shown
 from syncline.store.workspaces import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
@@ -44,5 +44,6 @@ def hours(as_json: AsJson = False, data_dir: DataDir = None) -> int:
         line = f"{hour.hour:02d}:00  {count:5}{runs:12} {bar:{min(_WIDTH, most)}}  {dim(names)}"
         say(line.rstrip())
     total = sum(len(hour.workspaces) for hour in found)
-    say(f"{total} active workspaces; {sum(hour.runs for hour in found)} runs are spread by hour.")
+    spread = sum(hour.runs for hour in found)
+    say(f"{counted(total, 'active workspace')}, {counted(spread, 'run')} spread by hour.")
     return 0

@@ -85,8 +85,10 @@ class Jobs(Part):
             if queued.workers:
                 return await wait_for(db, queued, stopping, on_ended)
             done = asyncio.Event()
+            # Whoever watches a service does not watch a command: its port stays free.
+            settings = client.settings.model_copy(update={"metrics_port": None})
             working = asyncio.create_task(
-                Service(client.settings, client.database, scheduler=False).run(done)
+                Service(settings, client.database, scheduler=False).run(done)
             )
             waiting = asyncio.create_task(wait_for(db, queued, stopping, on_ended, tend=True))
             try:
