@@ -15,6 +15,7 @@ import pytest
 from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer, ServerAddress
 from syncline.store.embedded.folder import DataFolder
+from syncline.store.embedded.lifecycle import State, observe
 from syncline.store.embedded.process import cluster_processes
 from tests.servers.conftest import Version
 from tests.support.database_client import DatabaseClient
@@ -191,5 +192,7 @@ async def test_a_server_that_was_just_told_to_stop_is_waited_for(settings: Setti
     assert pid is not None
     os.kill(pid, signal.SIGTERM)  # smart: waits for who is connected
     os.kill(pid, signal.SIGINT)  # fast
+    folder = DataFolder.at(settings.data_dir)
+    wait_until(lambda: observe(folder).state is not State.READY)  # it has taken notice
     assert await _usable(EmbeddedServer(settings))
     await server.release()
