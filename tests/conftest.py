@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
+import psycopg
 import pytest
 
 from syncline.core import redaction
@@ -17,6 +18,10 @@ from tests.support.data_folders import make_data_folder, remove_data_folder, set
 from tests.support.forks import close_fork_server
 
 _numbers = count(1)
+_servers: list[Settings] = []
+"""Those that run now, for the tests that share them."""
+_LARGE = 64_000_000
+"""Bytes; an empty one has up to forty millions."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,6 +45,24 @@ def forget_secrets() -> Iterator[None]:
     redaction._known.update(known)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def emptied() -> Iterator[None]:
+    """What one module has written by the thousand does not slow down those after it."""
+    yield
+    for settings in _servers:
+        asyncio.run(_empty(settings))
+
+
+async def _empty(settings: Settings) -> None:
+    async with EmbeddedServer(settings) as address:
+        with psycopg.connect(address.conninfo("owner"), autocommit=True) as owner:
+            found = owner.execute("SELECT pg_database_size(current_database())").fetchone()
+            if found is not None and found[0] > _LARGE:
+                owner.execute(
+                    "TRUNCATE syncline.workspaces, syncline.postings, syncline.embeddings CASCADE"
+                )
+
+
 @pytest.fixture(scope="session")
 def server_settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings of a running bundled server; SYNCLINE_TEST_POSTGRES says which version."""
@@ -48,7 +71,9 @@ def server_settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     settings = settings_for(folder, version, workers=2, embedder="hashing")
     server = EmbeddedServer(settings)
     asyncio.run(server.acquire())
+    _servers.append(settings)
     yield settings
+    _servers.remove(settings)
     asyncio.run(server.stop(force=True))
     remove_data_folder(folder)
 

@@ -27,9 +27,10 @@ from syncline.store.workspaces import make_workspace
 from syncline.sync.deletions import approve
 from tests.support.queue import claim, empty_queue
 from tests.support.syncs import Syncs
+from tests.support.thorough import of_all
 from tests.support.world import World
 
-POSTGRES = ("16", "18")
+POSTGRES = of_all(["18"], ["16"])
 
 
 @pytest.fixture

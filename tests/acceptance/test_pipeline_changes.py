@@ -11,9 +11,10 @@ import pytest
 from syncline.settings import Settings
 from tests.support.looking import configure, documents, query
 from tests.support.syncs import Syncs, open_syncs, sync_process, sync_process_result
+from tests.support.thorough import of_all
 from tests.support.world import World
 
-POSTGRES = ("16", "18")
+POSTGRES = of_all(["18"], ["16"])
 
 _RAISED = "import syncline.pipeline.{0} as changed\nchanged.{1} += 1\n"
 

@@ -23,6 +23,7 @@ from tests.support.scripted import ENVIRONMENT
 from tests.support.state import assert_consistent, state_of
 from tests.support.storm import first_state, second_state
 from tests.support.syncs import sync_process, sync_process_result, syncs_of
+from tests.support.thorough import of_all
 from tests.support.world import World
 
 _ENTRIES = int(os.environ.get("SYNCLINE_STORM_ENTRIES", "100"))
@@ -43,7 +44,7 @@ def _places(version: str) -> Sequence[Failpoint]:
     return _PLACES if version == "18" else _PLACES[:3]
 
 
-@pytest.fixture(scope="module", params=["16", "18"])
+@pytest.fixture(scope="module", params=of_all(["18"], ["16"]))
 def own_server(request: pytest.FixtureRequest) -> Iterator[Settings]:
     """A data folder that no other test uses."""
     folder = make_data_folder()

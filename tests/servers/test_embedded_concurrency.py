@@ -12,8 +12,17 @@ from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
 from tests.servers.conftest import Version
 from tests.support.database_client import DatabaseClient
+from tests.support.thorough import of_all
 
 pytestmark = pytest.mark.server("postgresql")
+
+
+@pytest.fixture(params=of_all(["18"], ["16"]))
+def version(request: pytest.FixtureRequest) -> Version:
+    """How processes and files are dealt with hardly depends on it."""
+    found: Version = request.param
+    return found
+
 
 _PROCESSES = 8
 _ROUNDS = 12

@@ -19,9 +19,17 @@ from syncline.store.embedded.lifecycle import State, observe
 from syncline.store.embedded.process import cluster_processes
 from tests.servers.conftest import Version
 from tests.support.database_client import DatabaseClient
+from tests.support.thorough import of_all
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.server("postgresql")
+
+
+@pytest.fixture(params=of_all(["18"], ["16"]))
+def version(request: pytest.FixtureRequest) -> Version:
+    """How processes and files are dealt with hardly depends on it."""
+    found: Version = request.param
+    return found
 
 
 def _processes(settings: Settings) -> list[int]:
