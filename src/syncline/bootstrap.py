@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.registry import Registry
 from syncline.core.clock import SystemClock
-from syncline.core.ports import Authentication, Clock, Embedder
+from syncline.core.ports import Authentication, Clock, Embedder, Explain
 from syncline.embedders.catalogue import create, describe
 from syncline.security.keys import KeyRing
 from syncline.security.vault import Vault
@@ -30,7 +30,10 @@ __all__ = ["build_tools", "embedder_loader", "open_preparer", "open_transport"]
 
 
 def open_transport(
-    options: Any, shared: Shared | None = None, authentication: Authentication | None = None
+    options: Any,
+    shared: Shared | None = None,
+    authentication: Authentication | None = None,
+    explain: Explain | None = None,
 ) -> Any:
     """The HTTP session for a connection, as an asynchronous context manager."""
     from syncline.transport.http import HttpSession
@@ -39,6 +42,7 @@ def open_transport(
         allow_private_hosts=getattr(options, "allow_private_hosts", ()),
         user_agent=getattr(options, "user_agent", None),
         authentication=authentication,
+        explain=explain,
         concurrency=getattr(options, "concurrency", 8),
         delay=getattr(options, "delay", 0.0),
         shared=shared,

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from syncline.core.capabilities import Capabilities
+from syncline.core.errors import SourceError
 from syncline.core.model import (
     Change,
     Cursor,
@@ -25,7 +26,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
-from syncline.core.quota import Bucket, Quota, with_own
+from syncline.core.quota import Bucket, Quota, RouteQuota, with_own
 from syncline.core.urls import Origin
 
 __all__ = [
@@ -35,11 +36,13 @@ __all__ = [
     "ConnectorSpec",
     "Context",
     "Embedder",
+    "Explain",
     "HttpResponse",
     "HttpTransport",
     "MeteredOptions",
     "NoSecrets",
     "Options",
+    "Refusal",
     "Secrets",
 ]
 
@@ -85,6 +88,24 @@ class Authentication:
 
     origins: frozenset[Origin]
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is none: neither 2xx, nor a redirect, nor a 304 that was asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    """Its beginning, up to 16 KiB, decoded; empty where it could not be read."""
+    error: SourceError
+    """What the status alone means."""
+
+
+Explain: TypeAlias = Callable[[Refusal], SourceError | None]
+"""What a refusal means where its body or headers tell more than its status: another class of error,
+or a message with the source's reason. None where the status says it all."""
 
 
 class Clock(Protocol):
@@ -253,6 +274,10 @@ class ConnectorSpec:
     quota: Quota = ()
     """What the source takes of each credential, or, where there is none, of each connection; its
     options may be `MeteredOptions` to say otherwise."""
+    routes: tuple[RouteQuota, ...] = ()
+    """Parts of its API that have a quota of their own besides."""
+    explain: Explain | None = None
+    """Reads the reasons that the source gives for refusing a request."""
     options_version: int = 1
     defaults_from: Mapping[str, str] = field(default_factory=dict)
     """Options whose defaults the installation may set, and the names of its settings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Bucket", "Quota", "with_own"]
+__all__ = ["Bucket", "Quota", "RouteQuota", "with_own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,16 @@ class Bucket:
 
 Quota: TypeAlias = tuple[Bucket, ...]
 """All of these hold at once: `(Bucket(3, 1), Bucket(10_000, 86_400))`. Empty: no limit known."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteQuota:
+    """What holds for requests whose path begins with one of these, besides the quota of all."""
+
+    name: str
+    """Short, and unique in its connector."""
+    paths: tuple[str, ...]
+    quota: Quota
 
 
 def with_own(default: Quota, own: Quota) -> Quota:

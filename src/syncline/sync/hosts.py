@@ -42,6 +42,7 @@ def shared_by(
         answers=Answers(owner, memory, store, clock, partial(scope.count, "cache_hits")),
         ledger=_HostTables(scope, spec.kind),
         quota=quota_of(spec, options),
+        routes=spec.routes,
         credentialed=scope.credential is not None,
     )
 

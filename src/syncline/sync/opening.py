@@ -19,6 +19,7 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
+    Explain,
     HttpTransport,
 )
 from syncline.store.database import Connection
@@ -54,6 +55,7 @@ class OpenTransport(Protocol):
         options: Any,
         shared: Shared | None = None,
         authentication: Authentication | None = None,
+        explain: Explain | None = None,
     ) -> Any:
         """An asynchronous context manager of an `HttpTransport`."""
         ...
@@ -111,7 +113,7 @@ class ConnectorOpener:
         proven = parse_secrets(spec, secrets)
         proof = spec.authenticate(parsed, proven) if spec.authenticate else None
         share = None if scope is None else partial(self._share, scope, spec, parsed)
-        transport = LazyTransport(self._open_transport, parsed, share, proof)
+        transport = LazyTransport(self._open_transport, parsed, share, proof, spec.explain)
         try:
             context = Context(
                 http=transport,
@@ -150,18 +152,20 @@ class LazyTransport:
         options: Any,
         share: Callable[[], Shared] | None = None,
         proof: Authentication | None = None,
+        explain: Explain | None = None,
     ) -> None:
         self._open = open_transport
         self._options = options
         self._share = share
         self._proof = proof
+        self._explain = explain
         self._manager: Any = None
         self._session: HttpTransport | None = None
 
     async def _ready(self) -> HttpTransport:
         if self._session is None:
             shared = None if self._share is None else self._share()
-            self._manager = self._open(self._options, shared, self._proof)
+            self._manager = self._open(self._options, shared, self._proof, self._explain)
             self._session = await self._manager.__aenter__()
         return self._session
 

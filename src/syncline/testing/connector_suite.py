@@ -10,6 +10,9 @@ A connector's own test derives from `ConnectorSuite` and gives it a world::
 
 where `WikiWorld` is a `SourceWorld`: how to add, edit and remove an entry at that source. The
 checks that apply follow from `spec.capabilities`. Needs pytest and pytest-asyncio.
+
+A connector that reads an API over HTTP derives from `ApiSuite`, with a fake of that API (`FakeApi`)
+and an `ApiWorld`: it is also tried with faults, edits and kills between any two requests.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ from __future__ import annotations
 import pytest
 
 from syncline.core.capabilities import Changes
+from syncline.testing.api_checks import API_CHECKS, ApiCheck
+from syncline.testing.api_world import ApiWorld
 from syncline.testing.fetch_checks import FEED_CHECKS, FETCH_CHECKS
 from syncline.testing.listing_checks import LISTING_CHECKS
 from syncline.testing.spec_checks import SPEC_CHECKS
 from syncline.testing.world import Check, SourceWorld
 
-__all__ = ["CHECKS", "ConnectorSuite", "SourceWorld", "applies"]
+__all__ = ["CHECKS", "ApiSuite", "ApiWorld", "ConnectorSuite", "SourceWorld", "applies"]
 
 CHECKS: tuple[Check, ...] = (*SPEC_CHECKS, *LISTING_CHECKS, *FETCH_CHECKS, *FEED_CHECKS)
 
@@ -41,3 +46,13 @@ class ConnectorSuite:
         """The connector has the property that the check's docstring states."""
         if applies(check, world):
             await check(world)
+
+
+class ApiSuite(ConnectorSuite):
+    """For connectors of APIs; the fixture `world` gives an `ApiWorld`."""
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("check", API_CHECKS, ids=lambda check: check.__name__)
+    async def test_survives(self, world: ApiWorld, check: ApiCheck) -> None:
+        """The connector has the property that the check's docstring states."""
+        await check(world)

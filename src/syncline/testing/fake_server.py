@@ -44,6 +44,7 @@ class Seen:
     """With its query."""
     headers: Mapping[str, str]
     """Names in lower case."""
+    method: str = "GET"
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class _Order:
     misbehaviour: Misbehaviour
     path: str | None
     left: int | None
+    after: int
 
 
 class FakeServer(ABC):
@@ -72,13 +74,19 @@ class FakeServer(ABC):
         """The well-behaved answer."""
 
     def misbehave(
-        self, misbehaviour: Misbehaviour, path: str | None = None, times: int | None = None
+        self,
+        misbehaviour: Misbehaviour,
+        path: str | None = None,
+        times: int | None = None,
+        *,
+        after: int = 0,
     ) -> None:
         """Misbehave on `path` (None: everywhere) the next `times` times (None: always).
 
-        The first order that fits a request is carried out.
+        The first `after` requests that it fits are answered well. The first order that fits
+        a request is carried out.
         """
-        self._orders.append(_Order(misbehaviour, path, times))
+        self._orders.append(_Order(misbehaviour, path, times, after))
 
     def behave(self) -> None:
         """Forget all orders to misbehave."""
@@ -113,7 +121,9 @@ class FakeServer(ABC):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         seen = Seen(
-            request.raw_path, {name.lower(): value for name, value in request.headers.items()}
+            request.raw_path,
+            {name.lower(): value for name, value in request.headers.items()},
+            request.method,
         )
         self.requests.append(seen)
         self._at_once += 1
@@ -128,6 +138,9 @@ class FakeServer(ABC):
     def _next_order(self, path: str) -> _Order | None:
         for order in self._orders:
             if order.path in (None, path) and order.left != 0:
+                if order.after:
+                    order.after -= 1
+                    continue
                 if order.left is not None:
                     order.left -= 1
                 return order

@@ -74,6 +74,7 @@ async def removed_entries_are_gone(world: SourceWorld) -> None:
     async with world.open() as connector:
         cursors = _last_cursors(await _read(connector))
     await world.remove("four")
+    await world.settle()
     gone = ids["four"]
     async with world.open() as connector:
         answer = await connector.fetch(locators[gone], None)
@@ -114,6 +115,7 @@ async def resuming_covers_everything(world: SourceWorld) -> None:
     await populate(world)
     await world.edit("one", "The first text has changed.")
     await world.remove("two")
+    await world.settle()
     expected = await world.expected_ids()
     async with world.open() as connector:
         versions = {entry.id: entry.version for entry in await enumerated(connector)}
@@ -145,6 +147,7 @@ async def cursors_survive_storage(world: SourceWorld) -> None:
     for cursor in cursors.values():
         assert round_trip(cursor.value) == cursor.value, f"{cursor} changes in JSON"
     added = await world.add("after-the-cursor", "Came later.")
+    await world.settle()
     stored = {each: Cursor(at.version, round_trip(at.value)) for each, at in cursors.items()}
     async with world.open() as connector:
         later = [change for _, change in await _read(connector, stored)]

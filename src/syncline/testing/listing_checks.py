@@ -266,6 +266,7 @@ async def _change_at(world: SourceWorld, step: int) -> None:
             await world.edit(lasting, f"After the edit, {step}.")
             await world.remove(fleeting)
             added = await world.add(f"new-{step}", f"New, {step}.")
+        await world.settle()
         state: dict[str, Entry] = {}
         if world.spec.capabilities.deletions_in_feed:
             apply(state, changes)

@@ -81,6 +81,9 @@ class SourceWorld(ABC):
     async def expected_ids(self) -> set[str]:
         """The ids of everything that lives and that the options do not leave out."""
 
+    async def settle(self) -> None:  # noqa: B027 - most sources tell at once
+        """Let so much time pass that the source tells of everything that has happened."""
+
     @abstractmethod
     async def break_source(self) -> None:
         """Let the source be out of reach from now on: unplugged, moved away, refusing."""

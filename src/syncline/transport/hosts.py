@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from syncline.core.errors import BreakerOpen, HostHeld, RateLimited, SourceError, Transient
 from syncline.core.ports import Clock
-from syncline.core.quota import Quota
+from syncline.core.quota import Quota, RouteQuota
 from syncline.transport.breaker import HostBreaker
 from syncline.transport.cache import Answers
 from syncline.transport.ledger import Ledger
@@ -32,6 +33,8 @@ class Shared:
     ledger: Ledger
     quota: Quota = ()
     """Of each host that is asked."""
+    routes: tuple[RouteQuota, ...] = ()
+    """Of parts of its paths, besides."""
     credentialed: bool = False
     """Whether requests carry a credential: a rest that is asked for is meant for all of it."""
     answers: Answers | None = None
@@ -62,9 +65,10 @@ class Hosts:
         self._sleep = sleep
         self._patience = patience
         self._hosts: dict[str, _Host] = {}
+        self._routes: dict[str, Meter] = {}
 
-    async def ask(self, host: str, request: object) -> None:
-        """Wait until a request may be sent to this host.
+    async def ask(self, host: str, request: object, url: str) -> None:
+        """Wait until a request may be sent to this host, at this address.
 
         Raises `HostHeld` or `BreakerOpen` where that will not be soon.
         """
@@ -77,6 +81,8 @@ class Hosts:
             self._meter(state)
         if state.meter is not None:
             await state.meter.take()
+        if self._shared.routes:
+            await self._take_for_route(host, urlsplit(url).path)
         state.under_way += 1
 
     def lost(self, host: str) -> None:
@@ -127,6 +133,17 @@ class Hosts:
             await state.breaker.close()
             if state.meter is not None:
                 await state.meter.close()
+        for meter in self._routes.values():
+            await meter.close()
+
+    async def _take_for_route(self, host: str, path: str) -> None:
+        for route in self._shared.routes:
+            if path.startswith(route.paths):
+                name = f"{host}/{route.name}"
+                meter = self._routes.get(name)
+                if meter is None:
+                    meter = self._routes[name] = self._new_meter(name, route.quota)
+                await meter.take()
 
     def _host(self, name: str) -> _Host:
         state = self._hosts.get(name)
@@ -139,13 +156,10 @@ class Hosts:
 
     def _meter(self, state: _Host) -> None:
         if state.meter is None:
-            state.meter = Meter(
-                state.name,
-                self._shared.quota,
-                self._shared.ledger,
-                clock=self._clock,
-                sleep=self._sleep,
-            )
+            state.meter = self._new_meter(state.name, self._shared.quota)
+
+    def _new_meter(self, name: str, quota: Quota) -> Meter:
+        return Meter(name, quota, self._shared.ledger, clock=self._clock, sleep=self._sleep)
 
     def _held(self, state: _Host, seconds: float) -> HostHeld:
         return HostHeld(

@@ -29,8 +29,9 @@ from yarl import URL
 from syncline.core.clock import SystemClock
 from syncline.core.errors import RateLimited, Rejected, SourceError
 from syncline.core.model import Validators
-from syncline.core.ports import Authentication, Clock, HttpResponse
+from syncline.core.ports import Authentication, Clock, Explain, HttpResponse, Refusal
 from syncline.core.urls import normalise_url, origin_of, same_origin, shown_url
+from syncline.transport.answered import plain_headers, redirect_target
 from syncline.transport.classify import error_of_exception, error_of_status
 from syncline.transport.conditional import conditional_headers
 from syncline.transport.guard import UrlGuard
@@ -48,6 +49,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HARMLESS = frozenset({"accept", "accept-language"})
 _CONNECTIONS = 100
 _DNS_SECONDS = 60
+_REASON_BYTES = 16 * 1024
+"""Of a refusal's body are read, for the reason that it gives."""
 _FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
@@ -84,6 +87,7 @@ class HttpSession:
         allow_private_hosts: Collection[str] = (),
         user_agent: str | None = None,
         authentication: Authentication | None = None,
+        explain: Explain | None = None,
         concurrency: int = 8,
         delay: float = 0.0,
         limits: Limits | None = None,
@@ -115,6 +119,7 @@ class HttpSession:
         self._answers = None if shared is None else shared.answers
         self._user_agent = user_agent or default_user_agent()
         self._authentication = authentication
+        self._explain = explain
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
         self._client: aiohttp.ClientSession | None = None
 
@@ -182,7 +187,7 @@ class HttpSession:
 
         async def attempt(scale: float) -> HttpResponse:
             async with self._answer(request, scale) as (response, final):
-                received = _plain_headers(response)
+                received = plain_headers(response)
                 body = b""
                 if response.status != 304:
                     body = b"".join([piece async for piece in self._body(response, final, bound)])
@@ -241,7 +246,7 @@ class HttpSession:
             opened, (response, final) = await self._retries.run(attempt)
             try:
                 async with aclosing(self._body(response, final, bound)) as pieces:
-                    received = _plain_headers(response)
+                    received = plain_headers(response)
                     yield Streamed(response.status, final, received, pieces)
             finally:
                 await opened.__aexit__(None, None, None)
@@ -261,7 +266,7 @@ class HttpSession:
             host = self._guard.check_url(url).host
             async with self._politeness.turn(host):
                 if self._hosts is not None:
-                    await self._hosts.ask(host, request)
+                    await self._hosts.ask(host, request, url)
                 request.asked.append(host)
                 try:
                     response = await self._send(request, url, headers, scale)
@@ -271,12 +276,12 @@ class HttpSession:
                     raise
                 try:
                     if self._hosts is not None:
-                        self._hosts.hear(host, response.status, _plain_headers(response))
+                        self._hosts.hear(host, response.status, plain_headers(response))
                     if response.status not in _REDIRECTS:
                         await self._raise_for_status(request, url, host, response)
                         yield response, url
                         return
-                    target = _target(response, url)
+                    target = redirect_target(response, url)
                 finally:
                     # An unread rest closes the connection; a read body gives it back.
                     response.release()
@@ -335,7 +340,11 @@ class HttpSession:
         status = response.status
         if 200 <= status < 300 or (status == 304 and request.validators):
             return
-        error = error_of_status(status, shown_url(url), _plain_headers(response), self._clock.now())
+        headers = plain_headers(response)
+        error = error_of_status(status, shown_url(url), headers, self._clock.now())
+        if self._explain is not None:
+            refusal = Refusal(status, headers, await self._reason(response, url), error)
+            error = self._explain(refusal) or error
         if isinstance(error, RateLimited) and error.retry_after:
             if self._hosts is None or error.retry_after <= self._policy.patience:
                 # Whoever else waits for this host would only be told the same.
@@ -343,6 +352,19 @@ class HttpSession:
             if self._hosts is not None:
                 raise await self._hosts.limited(host, error)
         raise error
+
+    async def _reason(self, response: aiohttp.ClientResponse, url: str) -> bytes:
+        """The beginning of a refusal's body; what came of it before any trouble."""
+        found = bytearray()
+        try:
+            async with aclosing(self._body(response, url, self._limits.body_bytes)) as pieces:
+                async for piece in pieces:
+                    found += piece
+                    if len(found) >= _REASON_BYTES:
+                        break
+        except SourceError:
+            pass
+        return bytes(found[:_REASON_BYTES])
 
     async def _body(
         self, response: aiohttp.ClientResponse, url: str, bound: int
@@ -388,34 +410,3 @@ def _request(
             hint="Only http and https URLs without a user name in them are requested.",
         ) from error
     return _Request(normal, shown_url(normal), headers or {}, validators or {}, seconds)
-
-
-def _target(response: aiohttp.ClientResponse, url: str) -> str:
-    """Where a redirect leads."""
-    location = response.headers.get("Location", "")
-    # Bytes that are no ASCII arrive as they were sent, whatever charset was meant.
-    raw = location.encode("utf-8", "surrogateescape")
-    plain = "".join(chr(byte) if byte < 128 else f"%{byte:02X}" for byte in raw)
-    if not plain:
-        raise Rejected(
-            f"{shown_url(url)} answered {response.status} without saying where to go",
-            hint="The site is misconfigured: tell its owner, or exclude this address.",
-        )
-    try:
-        return normalise_url(plain, url)
-    except ValueError as error:
-        raise Rejected(
-            f"{shown_url(url)} redirects to {shown_url(plain)}: {error}",
-            hint="The site is misconfigured: tell its owner, or exclude this address.",
-        ) from error
-
-
-def _plain_headers(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """Names in lower case, repeated headers joined, text that can be stored."""
-    plain: dict[str, str] = {}
-    for name, value in response.headers.items():
-        key = name.lower()
-        if not value.isascii():
-            value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        plain[key] = f"{plain[key]}, {value}" if key in plain else value
-    return plain

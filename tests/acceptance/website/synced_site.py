@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from syncline.connectors.website.spec import SPEC
 from syncline.core.model import Json, Mode
-from syncline.core.ports import Authentication
+from syncline.core.ports import Authentication, Explain
 from syncline.store.database import Connection
 from syncline.sync.documents import document_page, document_view
 from syncline.sync.history import read_run
@@ -50,11 +50,15 @@ def impatient_transport(slept: list[float], **session: Any) -> OpenTransport:
         await asyncio.sleep(0)
 
     def make(
-        options: Any, shared: Shared | None = None, authentication: Authentication | None = None
+        options: Any,
+        shared: Shared | None = None,
+        authentication: Authentication | None = None,
+        explain: Explain | None = None,
     ) -> HttpSession:
         return HttpSession(
             shared=shared,
             authentication=authentication,
+            explain=explain,
             allow_private_hosts=options.allow_private_hosts,
             user_agent=options.user_agent,
             concurrency=options.concurrency,

@@ -1,0 +1,58 @@
+"""Reading one page after another, until the source says that there is none.
+
+A page that is short, or empty, is not the end: only the source's own word is. A source whose pages
+lead in a circle is an error, since a listing that ends there would not be complete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from hashlib import blake2b
+from typing import TypeVar
+
+from syncline.core.errors import BadContent
+
+__all__ = ["MOST_PAGES", "follow", "link_to"]
+
+MOST_PAGES = 1_000_000
+"""No listing is longer: a server that makes up a new cursor each time would never end."""
+_LINK = re.compile(
+    r'<\s*([^<>]*)\s*>((?:\s*;\s*[\w*!#$&+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^,;"\s]*))?)*)'
+)
+_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^,;"\s]+))', re.IGNORECASE)
+
+P = TypeVar("P")
+T = TypeVar("T", bound=Hashable)
+
+
+async def follow(
+    start: T, read: Callable[[T], Awaitable[P]], following: Callable[[P, T], T | None]
+) -> AsyncIterator[P]:
+    """The pages from `start` on. `following(page, place)` is the next place; None at the end.
+
+    A place is a cursor, a link, a number: whatever `read` takes. Raises `BadContent` where the
+    source sends us back to a place where we have been.
+    """
+    place: T | None = start
+    been: set[bytes] = set()
+    while place is not None:
+        mark = blake2b(repr(place).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        if mark in been or len(been) >= MOST_PAGES:
+            raise BadContent(
+                "The source's list does not end: a page leads back to one that was read before",
+                hint="The next run tries again. If it stays so, this is a fault of the source's.",
+            )
+        been.add(mark)
+        page = await read(place)
+        yield page
+        place = following(page, place)
+
+
+def link_to(headers: Mapping[str, str], relation: str) -> str | None:
+    """The target of the Link header with this relation (RFC 8288); names in lower case."""
+    for match in _LINK.finditer(headers.get("link", "")):
+        found = _REL.search(match[2])
+        if found and relation in (found[1] or found[2] or "").lower().split():
+            return match[1].strip()
+    return None

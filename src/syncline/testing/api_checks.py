@@ -1,0 +1,298 @@
+"""Checks of connectors that read an API: cost, faults, edits and kills between any two requests."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from syncline.core.errors import Forbidden, SourceError, Unauthorized
+from syncline.core.model import Content
+from syncline.testing.api_world import ApiWorld, Killed, Reader
+from syncline.testing.fake_server import FakeServer, Misbehaviour, answers, cut_off, rate_limits
+from syncline.testing.world import TEXTS, populate, secret_values
+
+__all__ = ["API_CHECKS", "FAULTS", "ApiCheck"]
+
+ApiCheck: TypeAlias = Callable[[ApiWorld], Awaitable[None]]
+
+_JSON = "application/json"
+FAULTS: dict[str, Misbehaviour] = {
+    "429": rate_limits(),
+    "429, come back at once": rate_limits("0"),
+    "429, come back in 292 years": rate_limits("9223372036854775807"),
+    "500": answers(500, "Internal Server Error", content_type="text/plain"),
+    "502": answers(502, "<html><h1>Bad gateway</h1></html>"),
+    "503": answers(503, '{"error": "maintenance"}', content_type=_JSON),
+    "cut off": cut_off(b'{"id": 1, '),
+    "a log-in page": answers(200, "<html><form>Log in</form></html>"),
+    "no JSON": answers(200, "oops", content_type=_JSON),
+    "half a document": answers(200, '{"articles": [{"id": 1', content_type=_JSON),
+    "an empty object": answers(200, "{}", content_type=_JSON),
+    "an empty list": answers(200, "[]", content_type=_JSON),
+    "null": answers(200, "null", content_type=_JSON),
+    "nothing": answers(200, "", content_type=_JSON),
+    "400": answers(400, '{"error": "no"}', content_type=_JSON),
+    "401": answers(401, "no", content_type="text/plain"),
+    "403": answers(403, "", content_type="text/plain"),
+    "404": answers(404, "", content_type="text/plain"),
+}
+"""What may come in place of any one answer."""
+
+_MOST_PLACES = 12
+_STRANGE_ROUNDS = 40
+
+
+async def nothing_changed_costs_little(world: ApiWorld) -> None:
+    """A run that finds nothing new stays within the source's written budget of requests."""
+    await populate(world)
+    reader = Reader(world)
+    await reader.catch_up()
+    await reader.run()
+    before, asked = reader.versions(), world.server.count()
+    await reader.run()
+    asked = world.server.count() - asked
+    shown = [f"{each.method} {each.path}" for each in world.server.requests[-asked:]]
+    assert asked <= world.budget, f"{asked} requests where nothing changed: {shown}"
+    assert reader.versions() == before, "a run without a change moved versions"
+
+
+async def edits_between_any_two_requests_are_seen(world: ApiWorld) -> None:
+    """What is added, edited and removed in mid-run is there after the next runs at the latest."""
+    ids = await populate(world)
+    for place in range(_MOST_PLACES):
+        reader = Reader(world)
+        asked = world.server.count()
+        names = (f"added-{place}", f"removed-{place}")
+        removed = await world.add(names[1], f"Here for a moment, {place}.")
+        await world.settle()
+        done = await _during(world, asked + place, place, names)
+        await reader.run()
+        world.server.before = lambda seen: None
+        over = not done
+        if over:
+            await _edit(world, place, names)
+        await reader.catch_up()
+        where = f"edited before request {place} of a run"
+        await _assert_as_is(world, reader, where)
+        assert removed not in reader.state, f"{where}: what was removed is still there"
+        entry = reader.state[ids["one"]]
+        async with world.open() as connector:
+            content = entry.content or await connector.fetch(entry.locator, None)
+        assert isinstance(content, Content)
+        assert f"edit {place}".encode() in content.data, f"{where}: an old text"
+        if over:
+            return
+
+
+async def _during(world: ApiWorld, place: int, step: int, names: tuple[str, str]) -> list[int]:
+    """Edit just before the server answers its request number `place`."""
+    done: list[int] = []
+    edits: list[Callable[[], None]] = []
+
+    def before(seen: object) -> None:
+        if not done and world.server.count() > place:
+            done.append(step)
+            for edit in edits:
+                edit()
+
+    def now() -> None:
+        # The worlds of fakes are plain values: their edits never wait.
+        coroutine = _edit(world, step, names)
+        try:
+            coroutine.send(None)
+        except StopIteration:
+            return
+        raise AssertionError("a world's edit must not wait for anything")
+
+    edits.append(now)
+    world.server.before = before
+    return done
+
+
+async def _edit(world: ApiWorld, step: int, names: tuple[str, str]) -> None:
+    await world.edit("one", f"The first text after edit {step}.")
+    await world.add(names[0], f"Added at {step}.")
+    await world.remove(names[1])
+
+
+async def killed_after_any_request_ends_the_same(world: ApiWorld) -> None:
+    """A run that dies anywhere, and the next that goes on from its last checkpoint, is a whole."""
+    await populate(world)
+    await world.edit("two", "The second text has changed.")
+    await world.settle()
+    for requests in range(_MOST_PLACES):
+        reader = Reader(world)
+        try:
+            await reader.run(requests=requests)
+        except Killed:
+            await reader.run()
+            await _assert_as_is(world, reader, f"killed after {requests} requests", settle=False)
+        else:
+            return
+
+
+async def no_fault_loses_anything(world: ApiWorld) -> None:
+    """Whatever comes in place of one answer: the run fails, or is complete; the next heals."""
+    await populate(world)
+    await world.settle()
+    for name, fault in FAULTS.items():
+        for place in range(_MOST_PLACES):
+            reader = Reader(world)
+            await reader.catch_up()
+            known = dict(reader.state)
+            asked = world.server.count()
+            world.server.misbehave(fault, times=1, after=place)
+            reader.cursors.clear()
+            failed = await _failed(reader.run) or await _failed(reader.reconcile)
+            over = world.server.count() - asked <= place
+            world.server.behave()
+            where = f"{name} in place of answer {place}"
+            if not failed:
+                await _assert_as_is(world, reader, where, settle=False)
+            lost = set(known) - set(reader.state)
+            assert not lost, f"{where}: taken for gone: {sorted(lost)}"
+            await reader.catch_up()
+            await _assert_as_is(world, reader, f"after {where}")
+            if over:
+                break
+
+
+async def strange_payloads_do_no_harm(world: ApiWorld) -> None:
+    """Nulls, missing and unknown fields and other types end a run as a source's error at most."""
+    await populate(world)
+    await world.settle()
+    for seed in range(_STRANGE_ROUNDS):
+        reader = Reader(world)
+        world.server.mangle = random.Random(seed)  # noqa: S311
+        try:
+            await reader.run()
+            async with world.open() as connector:
+                for entry in list(reader.state.values())[:5]:
+                    await connector.fetch(entry.locator, None)
+        except SourceError:
+            pass
+        except Exception as error:
+            raise AssertionError(
+                f"strange payloads (seed {seed}) raise {type(error).__name__}: {error}"
+            ) from error
+        world.server.mangle = None
+        await reader.catch_up()
+        await _assert_as_is(world, reader, f"after strange payloads (seed {seed})")
+
+
+async def pages_smaller_than_asked_are_not_the_end(world: ApiWorld) -> None:
+    """A silent cap on the size of pages hides nothing."""
+    await populate(world)
+    await world.settle()
+    for cap in (1, 2):
+        world.server.cap = cap
+        reader = Reader(world)
+        await reader.run()
+        await _assert_as_is(world, reader, f"with pages of {cap}")
+
+
+async def credentials_stay_at_home(world: ApiWorld) -> None:
+    """Links of the server's to another host get no credentials, and hide nothing."""
+    await populate(world)
+    await world.settle()
+    world.server.cap = 2
+    async with _Listener() as other:
+        world.server.elsewhere = other.url
+        reader = Reader(world)
+        failed = await _failed(reader.run)
+        secrets = secret_values(world.secrets)
+        for seen in other.requests:
+            told = f"{seen.path} {seen.headers}"
+            assert "authorization" not in seen.headers, "credentials went to another host"
+            assert not any(secret in told for secret in secrets), "a secret went to another host"
+    world.server.elsewhere = None
+    if not failed:
+        await _assert_as_is(world, reader, "with links to another host")
+
+
+class _Listener(FakeServer):
+    async def answer(self, request: object) -> object:  # type: ignore[override]
+        return await answers(200, "{}", content_type=_JSON)(request)  # type: ignore[arg-type]
+
+
+async def refused_credentials_say_so(world: ApiWorld) -> None:
+    """`check()` and a run tell that the credentials are refused, and show none of them."""
+    await populate(world)
+    world.server.accepts = {"nobody's"}
+    reader = Reader(world)
+    secrets = secret_values(world.secrets)
+    for attempt in (_check(world), reader.run(), reader.reconcile()):
+        refusal: SourceError | None = None
+        try:
+            await attempt
+        except (Unauthorized, Forbidden) as error:
+            refusal = error
+        assert refusal is not None, "refused credentials are no error"
+        assert refusal.hint, "refused credentials come without a hint"
+        shown = f"{refusal} {refusal.hint} {refusal!r}"
+        assert not any(secret in shown for secret in secrets), "an error shows a secret"
+
+
+async def access_changes_alone_are_noticed(world: ApiWorld) -> None:
+    """Where nothing but who may see an entry changes, its version does, or the feed names it."""
+    if not world.spec.capabilities.access_lists:
+        return
+    ids = await populate(world)
+    reader = Reader(world)
+    await reader.catch_up()
+    before = reader.state[ids["three"]]
+    await world.restrict("three")
+    await reader.catch_up()
+    after = reader.state[ids["three"]]
+    assert after.version != before.version, "a change of access alone moved no version"
+    async with world.open() as connector:
+        content = after.content or await connector.fetch(after.locator, None)
+    assert isinstance(content, Content)
+    assert content.principals is not None, "a restricted entry is for everybody"
+
+
+async def _check(world: ApiWorld) -> None:
+    async with world.open() as connector:
+        await connector.check()
+
+
+async def _failed(attempt: Callable[[], Awaitable[None]]) -> bool:
+    try:
+        await attempt()
+    except SourceError:
+        return True
+    return False
+
+
+async def _assert_as_is(
+    world: ApiWorld, reader: Reader, where: str, *, settle: bool = True
+) -> None:
+    """The reader knows exactly what an undisturbed one would."""
+    fresh = Reader(world)
+    if settle:
+        await world.settle()
+    await fresh.run()
+    expected = await world.expected_ids()
+    assert set(fresh.state) == expected, (
+        f"{where}, a fresh run differs from what is there by {set(fresh.state) ^ expected}"
+    )
+    lacks, beyond = set(fresh.state) - set(reader.state), set(reader.state) - set(fresh.state)
+    assert not lacks, f"{where}: missing {sorted(lacks)}"
+    assert not beyond, f"{where}: still there {sorted(beyond)}"
+    old = {name for name, version in fresh.versions().items() if reader.versions()[name] != version}
+    assert not old, f"{where}: an old version of {sorted(old)}"
+    assert len(expected) >= len(TEXTS) - 1
+
+
+API_CHECKS: tuple[ApiCheck, ...] = (
+    nothing_changed_costs_little,
+    edits_between_any_two_requests_are_seen,
+    killed_after_any_request_ends_the_same,
+    no_fault_loses_anything,
+    strange_payloads_do_no_harm,
+    pages_smaller_than_asked_are_not_the_end,
+    credentials_stay_at_home,
+    refused_credentials_say_so,
+    access_changes_alone_are_noticed,
+)

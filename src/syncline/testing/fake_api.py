@@ -1,0 +1,157 @@
+"""The base of fake APIs: JSON over HTTP, from a world in memory, as hostile as it is told to be.
+
+A fake derives from `FakeApi`, keeps its world in plain attributes, and answers `reply`. Its methods
+that edit the world stamp what they touch with `now()`, the clock of the source.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from syncline.core.model import Json
+from syncline.testing.clock import FakeClock
+from syncline.testing.fake_server import FakeServer
+
+__all__ = ["Asked", "FakeApi", "Reply", "strange"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, taken apart."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: Json
+
+    def one(self, name: str, default: str = "") -> str:
+        """A parameter that may be given once; the last one counts."""
+        values = self.query.get(name)
+        return values[-1] if values else default
+
+    def number(self, name: str, default: int, most: int | None = None) -> int:
+        """A whole number, silently held below `most` as vendors do."""
+        try:
+            value = int(self.one(name, str(default)))
+        except ValueError:
+            value = default
+        return value if most is None else min(value, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: data as JSON, or a text as it is."""
+
+    data: Json = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    content_type: str | None = None
+
+
+class FakeApi(FakeServer):
+    """Open it with `async with`. `clock` is the source's; a test moves it."""
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        super().__init__()
+        self.clock = clock or FakeClock()
+        self.accepts: set[str] | None = None
+        """The values of `Authorization` that are let in; None lets everybody in."""
+        self.cap: int | None = None
+        """No page is larger, whatever is asked for, and none says so."""
+        self.elsewhere: str | None = None
+        """Links in answers name this host in place of our own."""
+        self.mangle: random.Random | None = None
+        """Makes answers strange, as `strange` does."""
+        self.skew = 0.0
+        """Seconds by which this source's clock is ahead."""
+
+    @abstractmethod
+    async def reply(self, asked: Asked) -> Reply:
+        """The well-behaved answer."""
+
+    def refuse(self, asked: Asked) -> Reply:
+        """The answer to a request whose credentials are not accepted."""
+        return Reply({"error": "Couldn't authenticate you"}, 401)
+
+    def headers(self, asked: Asked) -> Mapping[str, str]:
+        """What each answer carries besides, such as what is left of the quota."""
+        return {}
+
+    def now(self) -> datetime:
+        """What this source's clock says."""
+        return datetime.fromtimestamp(
+            self.clock.now().timestamp() + self.skew, self.clock.now().tzinfo
+        )
+
+    def link(self, path: str) -> str:
+        """An absolute link to a path of this server."""
+        return f"{self.elsewhere or self.url}{path}"
+
+    def page_size(self, asked: int) -> int:
+        """How many rows a page gets when so many were asked for."""
+        return max(1, min(asked, self.cap or asked))
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _asked(request)
+        if self.accepts is not None and asked.headers.get("authorization") not in self.accepts:
+            reply = self.refuse(asked)
+        else:
+            reply = await self.reply(asked)
+        if reply.text is not None:
+            body, content_type = reply.text.encode(), reply.content_type or "text/plain"
+        else:
+            data = reply.data
+            if self.mangle is not None:
+                data = strange(data, self.mangle)
+            body, content_type = json.dumps(data).encode(), reply.content_type or "application/json"
+        headers = {**self.headers(asked), **reply.headers, "Content-Type": content_type}
+        return web.Response(body=body, status=reply.status, headers=headers)
+
+
+async def _asked(request: web.BaseRequest) -> Asked:
+    parts = urlsplit(request.raw_path)
+    query: dict[str, list[str]] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        query.setdefault(name, []).append(value)
+    raw = await request.read()
+    try:
+        body = json.loads(raw) if raw else None
+    except ValueError:
+        body = None
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Asked(request.method, parts.path, query, headers, body)
+
+
+_ODD: tuple[Any, ...] = (
+    *(None, "", 0, -1, 10**30, 1.5, True, [], {}, [None], {"id": None}, "\0", "\ud800"),
+    *("2024-13-45T99:99:99Z", "9" * 400, [[[]]], {"a": {"b": {}}}),
+)
+
+
+def strange(data: Json, chance: random.Random, rate: float = 0.08) -> Json:
+    """The data with nulls, missing and unknown fields, and values of other types here and there."""
+    if chance.random() < rate / 4:
+        return chance.choice(_ODD)
+    if isinstance(data, list):
+        rows = [strange(each, chance, rate) for each in data if chance.random() > rate / 4]
+        return [*rows, chance.choice(_ODD)] if chance.random() < rate else rows
+    if isinstance(data, dict):
+        made = {
+            name: chance.choice(_ODD) if chance.random() < rate else strange(value, chance, rate)
+            for name, value in data.items()
+            if chance.random() > rate / 2
+        }
+        return {**made, "an_unknown_field": chance.choice(_ODD)} if chance.random() < 0.3 else made
+    return data
