@@ -28,6 +28,8 @@ ENVIRONMENT_VARIABLE = "SYNCLINE_CONNECTORS"
 _BUILT_IN = {
     "files": "syncline.connectors.files.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
+    "zendesk": "syncline.connectors.zendesk.spec:SPEC",
+    "zendesk-tickets": "syncline.connectors.zendesk.spec:TICKETS",
 }
 _GENERAL = ("website",)
 """Asked last: they take any URL, also one that a more particular connector knows."""

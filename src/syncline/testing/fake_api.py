@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -81,6 +82,10 @@ class FakeApi(FakeServer):
     async def reply(self, asked: Asked) -> Reply:
         """The well-behaved answer."""
 
+    def lets_in(self, asked: Asked) -> bool:
+        """Whether the request's credentials are accepted."""
+        return self.accepts is None or asked.headers.get("authorization") in self.accepts
+
     def refuse(self, asked: Asked) -> Reply:
         """The answer to a request whose credentials are not accepted."""
         return Reply({"error": "Couldn't authenticate you"}, 401)
@@ -105,10 +110,7 @@ class FakeApi(FakeServer):
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _asked(request)
-        if self.accepts is not None and asked.headers.get("authorization") not in self.accepts:
-            reply = self.refuse(asked)
-        else:
-            reply = await self.reply(asked)
+        reply = await self.reply(asked) if self.lets_in(asked) else self.refuse(asked)
         if reply.text is not None:
             body, content_type = reply.text.encode(), reply.content_type or "text/plain"
         else:
@@ -116,7 +118,12 @@ class FakeApi(FakeServer):
             if self.mangle is not None:
                 data = strange(data, self.mangle)
             body, content_type = json.dumps(data).encode(), reply.content_type or "application/json"
-        headers = {**self.headers(asked), **reply.headers, "Content-Type": content_type}
+        headers = {
+            "Date": format_datetime(self.now(), usegmt=True),
+            **self.headers(asked),
+            **reply.headers,
+            "Content-Type": content_type,
+        }
         return web.Response(body=body, status=reply.status, headers=headers)
 
 

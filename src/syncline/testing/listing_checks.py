@@ -130,6 +130,7 @@ async def versions_move_with_edits(world: SourceWorld) -> None:
     async with world.open() as connector:
         before = {entry.id: entry.version for entry in await enumerated(connector)}
     await world.edit("two", TEXTS["two"].replace("harbours", "HARBOURS"))
+    await world.settle()
     async with world.open() as connector:
         after = {entry.id: entry.version for entry in await enumerated(connector)}
     assert set(after) == set(before), _difference("after an edit, enumerate()", after, before)
@@ -247,6 +248,7 @@ async def _change_at(world: SourceWorld, step: int) -> None:
     fleeting, lasting = f"fleeting-{step}", f"lasting-{step}"
     removed = await world.add(fleeting, f"Here for a moment, {step}.")
     edited = await world.add(lasting, f"Before the edit, {step}.")
+    await world.settle()
     async with world.open() as connector:
         before = {entry.id: entry.version for entry in await enumerated(connector)}
         changes: list[Change] = []

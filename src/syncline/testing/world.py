@@ -94,8 +94,10 @@ Check: TypeAlias = Callable[[SourceWorld], Awaitable[None]]
 
 
 async def populate(world: SourceWorld) -> dict[str, str]:
-    """Add `TEXTS`. Returns the ids by name."""
-    return {name: await world.add(name, text) for name, text in TEXTS.items()}
+    """Add `TEXTS`, and let the source tell of them. Returns the ids by name."""
+    ids = {name: await world.add(name, text) for name, text in TEXTS.items()}
+    await world.settle()
+    return ids
 
 
 async def read_changes(

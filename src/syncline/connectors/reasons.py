@@ -1,0 +1,40 @@
+"""What an API gives as the reason for a refusal, whatever it calls it."""
+
+from __future__ import annotations
+
+import json
+
+from syncline.connectors.wire import clean
+from syncline.core.model import Json
+
+__all__ = ["reason_in"]
+
+_NAMES = ("description", "message", "detail", "error_description", "title", "error", "code")
+_LISTS = ("errors", "details")
+_LONGEST = 200
+
+
+def reason_in(body: bytes) -> str:
+    """The words of an error's body, JSON or plain text, on one short line; empty without any."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = "" if text.startswith("<") else text
+    words = " ".join(clean(_words(data, 4)).split())
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+
+
+def _words(data: Json, depth: int) -> str:
+    if isinstance(data, str):
+        return data
+    if depth == 0:
+        return ""
+    if isinstance(data, list):
+        return "; ".join(filter(None, (_words(each, depth - 1) for each in data[:3])))
+    if isinstance(data, dict):
+        for name in (*_NAMES, *_LISTS):
+            found = _words(data.get(name), depth - 1)
+            if found:
+                return found
+    return ""

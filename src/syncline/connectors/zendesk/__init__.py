@@ -1,0 +1,1 @@
+"""Zendesk: help centers, and tickets."""

@@ -1,0 +1,236 @@
+"""Reads tickets through the cursor export, and each one's comments when it is fetched.
+
+A ticket is two entries: what its requester may read, and what only agents may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from syncline.connectors.json_api import Answer, JsonApi
+from syncline.connectors.paging import follow
+from syncline.connectors.wire import read, rows
+from syncline.connectors.zendesk.spec import TicketOptions
+from syncline.connectors.zendesk.wire import Comment, Ticket
+from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
+from syncline.core.model import (
+    Change,
+    Checkpoint,
+    Content,
+    Cursor,
+    Entry,
+    Failed,
+    Fetched,
+    Gone,
+    Identity,
+    Json,
+    Locator,
+    Metadata,
+    Partition,
+    Validators,
+)
+from syncline.core.ports import Context
+
+__all__ = ["ZendeskTickets"]
+
+_VERSION = 1
+_REMEMBERED = 64
+_AGENTS = "zendesk:agents"
+
+
+class ZendeskTickets:
+    """The tickets of one account."""
+
+    def __init__(self, options: TicketOptions, context: Context) -> None:
+        self._options = options
+        self._context = context
+        self._api = JsonApi(context.http, options.url)
+        self._comments: OrderedDict[str, asyncio.Future[tuple[Ticket, list[Comment]]]] = (
+            OrderedDict()
+        )
+
+    async def check(self) -> Identity:
+        answer = await self._api.get("/api/v2/users/me")
+        user = answer.object().get("user")
+        role = user.get("role") if isinstance(user, dict) else None
+        if not isinstance(user, dict) or not user.get("id"):
+            raise Unauthorized(
+                "Zendesk does not say who we are: the credentials are nobody's",
+                hint="Give an agent's e-mail address and API token.",
+            )
+        if role not in ("admin", "agent"):
+            raise Unauthorized(
+                f"The account's user is {role!r}, and only agents may export tickets",
+                hint="Give the credentials of an agent or an administrator.",
+            )
+        return Identity(str(user.get("email") or user["id"]), {"role": role})
+
+    async def partitions(self) -> Sequence[Partition]:
+        return (Partition("tickets", title="Tickets"),)
+
+    async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
+        place = self._start()
+        if cursor is not None:
+            if cursor.version != _VERSION or not isinstance(cursor.value, str):
+                raise Rejected(
+                    f"The cursor is of another version of this connector ({cursor.version})",
+                    hint="Upgrade Syncline here too, or read all of it again with --full.",
+                )
+            place = f"cursor={quote(cursor.value)}"
+        async for page in self._export(place):
+            for row in rows(Ticket, page.data, "tickets", page.what):
+                for each in self._of(row):
+                    yield each
+            after = page.object().get("after_cursor")
+            if isinstance(after, str) and after:
+                yield Checkpoint(Cursor(_VERSION, after))
+
+    async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
+        async for page in self._export(self._start()):
+            for row in rows(Ticket, page.data, "tickets", page.what):
+                for each in self._of(row):
+                    if not isinstance(each, Gone):
+                        yield each
+
+    async def fetch(self, locator: Locator, validators: Validators | None) -> Fetched:
+        number, internal = str(locator["ticket"]), bool(locator.get("internal"))
+        name = _name(number, internal)
+        try:
+            ticket, comments = await self._conversation(number)
+        except NotFound:
+            return Gone(name, "there is no such ticket any more")
+        if ticket.gone:
+            return Gone(name, "the ticket was deleted")
+        # A comment that does not say that it is public is not.
+        chosen = [each for each in comments if (each.public is not True) == internal]
+        if internal and not chosen:
+            return Gone(name, "the ticket has no internal notes")
+        principals = {_AGENTS} if internal else {_AGENTS, f"zendesk:user:{ticket.requester_id}"}
+        return Content(
+            data=_page(ticket, chosen).encode(),
+            media_type="text/html",
+            charset="utf-8",
+            metadata=self._metadata(ticket),
+            principals=tuple(sorted(principals)),
+        )
+
+    def _start(self) -> str:
+        if self._options.days is None:
+            return "start_time=0"
+        since = self._context.clock.now() - timedelta(days=self._options.days)
+        return f"start_time={int(since.timestamp())}"
+
+    async def _export(self, place: str) -> AsyncIterator[Answer]:
+        async def page(place: str) -> Answer:
+            return await self._api.get(f"/api/v2/incremental/tickets/cursor?{place}")
+
+        async for answer in follow(place, page, _following):
+            yield answer
+
+    def _of(self, row: Ticket | Failed) -> Sequence[Entry | Gone | Failed]:
+        if isinstance(row, Failed):
+            return (row,)
+        kinds = (False, True) if self._options.internal_comments else (False,)
+        if row.gone:
+            return [Gone(_name(row.id, internal), "the ticket was deleted") for internal in kinds]
+        stamp = row.updated_at or datetime.fromtimestamp(0, UTC)
+        version = f"{stamp.isoformat()}/{row.generated_timestamp or 0}"
+        return [
+            Entry(
+                id=_name(row.id, internal),
+                version=version,
+                locator={"ticket": row.id} | ({"internal": True} if internal else {}),
+                parent=f"ticket:{row.id}" if internal else None,
+                metadata=self._metadata(row),
+            )
+            for internal in kinds
+        ]
+
+    def _metadata(self, ticket: Ticket) -> Metadata:
+        named = {
+            "status": ticket.status,
+            "priority": ticket.priority,
+            "type": ticket.type,
+            "requester_id": ticket.requester_id,
+            "assignee_id": ticket.assignee_id,
+            "organization_id": ticket.organization_id,
+        }
+        return Metadata(
+            title=ticket.subject or f"Ticket {ticket.id}",
+            url=f"{self._options.url}/agent/tickets/{ticket.id}",
+            tags=tuple(sorted(ticket.tags)),
+            created_at=ticket.created_at,
+            updated_at=ticket.updated_at,
+            properties={name: value for name, value in named.items() if value},
+        )
+
+    async def _conversation(self, number: str) -> tuple[Ticket, list[Comment]]:
+        """The ticket and its comments; asked for once for the two entries that it is."""
+        known = self._comments.get(number)
+        if known is None:
+            known = self._comments[number] = asyncio.ensure_future(self._read(number))
+            while len(self._comments) > _REMEMBERED:
+                self._comments.popitem(last=False)
+            return await known
+        del self._comments[number]  # both have been asked for
+        return await known
+
+    async def _read(self, number: str) -> tuple[Ticket, list[Comment]]:
+        answer = await self._api.get(f"/api/v2/tickets/{quote(number)}")
+        ticket = read(Ticket, answer.object().get("ticket"), answer.what)
+        comments: list[Comment] = []
+
+        async def page(place: str) -> Answer:
+            path = f"/api/v2/tickets/{quote(number)}/comments"
+            return await self._api.get(path, {"page[size]": 100, "page[after]": place or None})
+
+        async for answer in follow("", page, lambda answer, _: _after(answer)):
+            for row in rows(Comment, answer.data, "comments", answer.what):
+                if isinstance(row, Failed):
+                    raise BadContent(row.message)
+                comments.append(row)
+        return ticket, comments
+
+
+def _name(number: str, internal: bool) -> str:
+    return f"ticket:{number}:internal" if internal else f"ticket:{number}"
+
+
+def _following(page: Answer, place: str) -> str | None:
+    data = page.object()
+    over = data.get("end_of_stream")
+    if not isinstance(over, bool):
+        raise BadContent(f"{page.what} does not say whether there is more")
+    if over:
+        return None
+    after = data.get("after_cursor")
+    if not isinstance(after, str) or not after:
+        raise BadContent(f"{page.what} has more, but does not say where")
+    return f"cursor={quote(after)}"
+
+
+def _after(page: Answer) -> str | None:
+    meta: Json = page.object().get("meta")
+    if not isinstance(meta, dict) or not isinstance(meta.get("has_more"), bool):
+        raise BadContent(f"{page.what} does not say whether there is more")
+    after: Any = meta.get("after_cursor") if meta["has_more"] else None
+    if meta["has_more"] and not (isinstance(after, str) and after):
+        raise BadContent(f"{page.what} has more, but does not say where")
+    return None if after is None else str(after)
+
+
+def _page(ticket: Ticket, comments: Sequence[Comment]) -> str:
+    """The conversation as HTML: a heading for each comment, so that they are passages apart."""
+    parts = [f"<article><h1>{html.escape(ticket.subject)}</h1>"]
+    for each in comments:
+        when = "" if each.created_at is None else f", {each.created_at:%Y-%m-%d %H:%M}"
+        who = "Requester" if each.author_id == ticket.requester_id else "Agent"
+        text = each.html_body or f"<p>{html.escape(each.plain_body or each.body)}</p>"
+        parts.append(f"<h2>{who}{when}</h2>\n{text}")
+    return "\n".join([*parts, "</article>"])

@@ -1,0 +1,112 @@
+"""What Zendesk's APIs send: https://developer.zendesk.com/api-reference/."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire
+
+__all__ = [
+    "UNKNOWN",
+    "Article",
+    "Attachment",
+    "Category",
+    "Comment",
+    "Section",
+    "Ticket",
+    "Translation",
+]
+
+UNKNOWN = "unknown"
+"""In place of a segment that was not told: nobody is in it."""
+
+
+def _segment(value: Any) -> str | None:
+    if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
+        return None if value is None else str(value)
+    return UNKNOWN
+
+
+Segment = Annotated[str | None, BeforeValidator(_segment)]
+
+
+class Translation(Wire):
+    id: Id
+    locale: Text = ""
+    title: Text = ""
+    body: Text = ""
+    html_url: Text = ""
+    draft: bool | None = None
+    """Only what is said to be none is published."""
+    created_at: Moment = None
+    updated_at: Moment = None
+
+
+class Article(Translation):
+    """An article, in the language that was asked for."""
+
+    section_id: Text = ""
+    author_id: Text = ""
+    user_segment_id: Segment = UNKNOWN
+    """None is everybody."""
+    user_segment_ids: Texts = ()
+    label_names: Texts = ()
+    promoted: Flag = False
+
+
+class Section(Wire):
+    id: Id
+    name: Text = ""
+    category_id: Text = ""
+    parent_section_id: Text = ""
+
+
+class Category(Wire):
+    id: Id
+    name: Text = ""
+
+
+class Attachment(Wire):
+    id: Id
+    article_id: Text = ""
+    file_name: Text = ""
+    content_type: Text = ""
+    content_url: Text = ""
+    size: Number = None
+    created_at: Moment = None
+    updated_at: Moment = None
+
+
+class Ticket(Wire):
+    id: Id
+    subject: Text = ""
+    description: Text = ""
+    status: Text = ""
+    priority: Text = ""
+    type: Text = ""
+    requester_id: Text = ""
+    assignee_id: Text = ""
+    organization_id: Text = ""
+    tags: Texts = ()
+    created_at: Moment = None
+    updated_at: Moment = None
+    generated_timestamp: Number = None
+
+    @property
+    def gone(self) -> bool:
+        """Deleted; or erased, of which the export keeps a husk."""
+        scrubbed = self.subject == "SCRUBBED" and self.description == "X"
+        return self.status == "deleted" or scrubbed
+
+
+class Comment(Wire):
+    id: Id
+    author_id: Text = ""
+    html_body: Text = ""
+    plain_body: Text = ""
+    body: Text = ""
+    public: bool | None = None
+    """Only what is said to be public is."""
+    created_at: Moment = None

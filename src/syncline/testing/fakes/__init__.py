@@ -1,0 +1,1 @@
+"""Fake sources, for the tests of those who build on Syncline, too."""

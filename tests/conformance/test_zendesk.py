@@ -1,0 +1,118 @@
+"""Zendesk's help centers and tickets, through the conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from syncline.connectors.zendesk.spec import SPEC, TICKETS
+from syncline.testing.connector_suite import ApiSuite, ApiWorld
+from syncline.testing.fakes.zendesk import FakeZendesk
+from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
+
+_EMAIL, _TOKEN = "ann@example.com", "lantern-token-4711"
+
+
+class ArticlesWorld(ApiWorld):
+    """Articles in two languages, one of them a draft, beneath two sections."""
+
+    budget = 2
+
+    def __init__(self, server: FakeZendesk, *, agent: bool = True) -> None:
+        secrets = {"email": _EMAIL, "api_token": _TOKEN} if agent else {}
+        super().__init__(
+            SPEC,
+            SPEC.options.model_validate({"url": server.url, "allow_private_hosts": ["127.0.0.1"]}),
+            server,
+            SPEC.secrets.model_validate(secrets),
+        )
+        self.site = server
+        self.numbers: dict[str, int] = {}
+        self.agent = agent
+        if agent:
+            server.let_in(_EMAIL, _TOKEN)
+        draft = server.create("Not yet", "Nobody's business.")
+        server.unpublish(draft)
+        self.draft = draft
+
+    async def add(self, name: str, text: str) -> str:
+        if name in self.numbers:
+            await self.edit(name, text)
+        else:
+            self.numbers[name] = self.site.create(f"About {name}", f"<p>{text}</p>")
+        return f"article:{self.numbers[name]}:en-us"
+
+    async def edit(self, name: str, text: str) -> None:
+        self.site.translate(self.numbers[name], "en-us", f"About {name}", f"<p>{text}</p>")
+
+    async def remove(self, name: str) -> None:
+        self.site.archive(self.numbers.pop(name))
+
+    async def restrict(self, name: str) -> None:
+        self.site.restrict(self.numbers[name], 4242)
+
+    async def expected_ids(self) -> set[str]:
+        return {
+            f"article:{article.id}:{locale}"
+            for article in self.site.articles.values()
+            for locale, text in article.texts.items()
+            if not text.draft
+        }
+
+
+class TestArticles(ApiSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with FakeZendesk() as server:
+            yield ArticlesWorld(server)
+
+
+class TicketsWorld(ApiWorld):
+    """Tickets with public comments, one of them deleted before."""
+
+    budget = 2
+
+    def __init__(self, server: FakeZendeskTickets) -> None:
+        super().__init__(
+            TICKETS,
+            TICKETS.options.model_validate(
+                {"url": server.url, "allow_private_hosts": ["127.0.0.1"]}
+                | {"internal_comments": False}
+            ),
+            server,
+            TICKETS.secrets.model_validate({"email": _EMAIL, "api_token": _TOKEN}),
+        )
+        self.site = server
+        self.numbers: dict[str, int] = {}
+        server.let_in(_EMAIL, _TOKEN)
+        server.delete(server.create("Spam", "Buy now."))
+
+    async def add(self, name: str, text: str) -> str:
+        if name in self.numbers:
+            await self.edit(name, text)
+        else:
+            self.numbers[name] = self.site.create(f"About {name}", text)
+        return f"ticket:{self.numbers[name]}"
+
+    async def edit(self, name: str, text: str) -> None:
+        self.site.rewrite(self.numbers[name], text)
+
+    async def remove(self, name: str) -> None:
+        self.site.delete(self.numbers.pop(name))
+
+    async def restrict(self, name: str) -> None:
+        self.site.recompute(self.numbers[name])
+
+    async def expected_ids(self) -> set[str]:
+        found = self.site.tickets.values()
+        return {f"ticket:{each.id}" for each in found if each.status != "deleted"}
+
+
+class TestTickets(ApiSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with FakeZendeskTickets() as server:
+            world = TicketsWorld(server)
+            await world.settle()
+            yield world
