@@ -23,7 +23,7 @@ from syncline.sync.maintenance.service import Upkeep
 from syncline.sync.report import Report
 from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
-from syncline.sync.sync_job import SYNC, sync_handler
+from syncline.sync.sync_job import RECONCILE, SYNC, sync_handler
 
 if TYPE_CHECKING:
     from syncline.sync.watch import Watch
@@ -106,14 +106,16 @@ class Service:
                     self.database,
                     self.settings,
                     with_default=not isinstance(schedule, Manual),
+                    registry=tools.opener.registry,
                     on_trouble=self.on_trouble,
                 )
                 group.create_task(upkeep.run(stop))
             if self.worker:
                 throttle = Throttle(_limits(self.settings), self.on_trouble)
+                sync = sync_handler(tools, self._reported)
                 engine = EmbeddedEngine(
                     self.database,
-                    {SYNC: sync_handler(tools, self._reported)},
+                    {SYNC: sync, RECONCILE: sync},
                     self.concurrency or self.settings.batch_size,
                     per_key=self.settings.runs_per_host,
                     hold_back=lambda: throttle.short,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from syncline.connectors.registry import Registry
 from syncline.core.events import EventKind
 from syncline.core.jobs import Dead
 from syncline.settings import Settings
 from syncline.store import jobs as queue
-from syncline.store.connections import remove_connection
+from syncline.store.connections import add_connection, remove_connection
 from syncline.store.database import Connection, Database
 from syncline.store.events import emit, list_events
 from syncline.store.upkeep import end_service, take_service
+from syncline.store.workspaces import make_workspace
 from syncline.sync.history import read_run, read_runs
-from syncline.sync.maintenance import events, jobs, runs, tombstones
+from syncline.sync.maintenance import events, jobs, reconciles, runs, tombstones
 from syncline.sync.maintenance.service import Upkeep
 from tests.support.queue import claim, empty_queue, job, shift_clock, states
 from tests.support.state import assert_consistent
@@ -149,10 +151,68 @@ async def test_upkeep_does_what_is_due(db: Connection, database: Database) -> No
     """All of it at first, and by two services at once only once; nothing before its time."""
     await db.execute("DELETE FROM upkeep")
     services = [
-        Upkeep(database, Settings.from_environment({}), with_default=False) for _ in range(2)
+        Upkeep(database, Settings.from_environment({}), with_default=False, registry=Registry())
+        for _ in range(2)
     ]
     first, second = await asyncio.gather(*(each.run_once() for each in services))
-    names = {"freshness", "indexes", "deleted documents", "runs", "kept answers", "jobs", "events"}
+    names = {
+        *("freshness", "complete lists", "indexes", "deleted documents", "runs", "kept answers"),
+        *("jobs", "events"),
+    }
     assert first.keys() | second.keys() == names
     assert first.keys() & second.keys() == set()
     assert await services[0].run_once() == {}
+
+
+async def test_complete_lists_are_read_when_feeds_were_believed_for_long_enough(
+    db: Connection, workspace_name: str
+) -> None:
+    """Once, and again only after another read, and not of what does not run by itself."""
+    await empty_queue(db)
+    workspace = await make_workspace(db, workspace_name)
+    rows = [
+        await add_connection(
+            db,
+            workspace,
+            kind="fed",
+            name=name,
+            source=f"https://{name}.example",
+            options={},
+            options_version=1,
+        )
+        for name in ("a", "paused")
+    ]
+    await db.execute(
+        "UPDATE connections SET paused = true WHERE workspace_id = %s AND name = 'paused'",
+        (workspace,),
+    )
+
+    async def ran(lane: str) -> None:
+        await db.execute(
+            "INSERT INTO runs (workspace_id, connection_id, lane, mode, state, owner, lease_until,"
+            " started_at, ended_at) SELECT %s, unnest(%s::bigint[]), %s, 'x', 'done', '', now(),"
+            " moment(), moment()",
+            (workspace, [row.id for row in rows], lane),
+        )
+
+    async def due() -> int:
+        return await reconciles.run_once(db, ["fed"], with_default=True)
+
+    await ran("changes")
+    assert await due() == 0
+    await shift_clock(db, 90_000)
+    assert await reconciles.run_once(db, ["another"], with_default=True) == 0
+    assert await reconciles.run_once(db, ["fed"], with_default=False) == 0
+    assert await due() == 1
+    assert await due() == 0  # it waits already
+    found = await db.execute("SELECT kind, payload, limit_keys FROM jobs")
+    assert await found.fetchall() == [
+        ("reconcile", {"mode": "reconcile"}, ["host a.example"]),
+    ]
+    await empty_queue(db)
+    await ran("reconcile")
+    await shift_clock(db, 2 * 90_000)
+    assert await due() == 0  # nothing was read since
+    await ran("changes")
+    assert await due() == 1
+    await empty_queue(db)

@@ -20,6 +20,7 @@ __all__ = [
     "candidates",
     "ended_syncs",
     "hurry",
+    "limit_keys",
     "make_sync_jobs",
     "workers_alive",
 ]
@@ -79,7 +80,7 @@ async def make_sync_jobs(
                 each.id,
                 priority=_PRIORITY,
                 dedupe_key=key,
-                limit_keys=_limits(each),
+                limit_keys=limit_keys(each.source, each.credential),
             )
             for key, each in keys.items()
         ],
@@ -109,10 +110,10 @@ async def hurry(db: Connection, keys: Sequence[str], payload: Mapping[str, Json]
     )
 
 
-def _limits(connection: Candidate) -> Sequence[str]:
+def limit_keys(source: str, credential: str | None) -> Sequence[str]:
     """What the planner limits runs by."""
-    keys = [] if connection.credential is None else [f"credential {connection.credential}"]
-    scheme, separator, rest = connection.source.partition("://")
+    keys = [] if credential is None else [f"credential {credential}"]
+    scheme, separator, rest = source.partition("://")
     if not separator or not scheme.isalpha():
         return keys
     return [f"host {rest.split('/')[0].split('?')[0].rpartition('@')[2].lower()}", *keys]

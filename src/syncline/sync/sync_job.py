@@ -25,9 +25,11 @@ from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
 from syncline.telemetry.context import bound
 
-__all__ = ["SYNC", "sync_handler"]
+__all__ = ["RECONCILE", "SYNC", "sync_handler"]
 
 SYNC = "sync"
+RECONCILE = "reconcile"
+"""The same, of the other lane: it waits for no sync, and no sync for it."""
 _VERSION = 1
 _TAKEN_SECONDS = 30.0
 _LIMITED_SECONDS = 60.0
@@ -39,7 +41,7 @@ _NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
 
 
 def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
-    """What does jobs of this kind. Payload: `mode`, as of `Mode`, and `force`."""
+    """What does jobs of these kinds. Payload: `mode`, as of `Mode`, and `force`."""
 
     async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
         assert job.connection_id is not None

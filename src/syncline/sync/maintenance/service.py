@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from syncline.core.errors import DatabaseUnavailable
+from syncline.connectors.registry import Registry
+from syncline.core.errors import ConfigurationError, DatabaseUnavailable
 from syncline.core.redaction import redact
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
 from syncline.store.freshness import note_missed_freshness
 from syncline.store.upkeep import end_service, take_service
-from syncline.sync.maintenance import events, hosts, indexes, jobs, runs, tombstones
+from syncline.sync.maintenance import events, hosts, indexes, jobs, reconciles, runs, tombstones
 
 __all__ = ["Upkeep"]
 
@@ -40,6 +41,7 @@ class Upkeep:
     settings: Settings
     with_default: bool
     """Connections without a schedule of their own run by themselves."""
+    registry: Registry
     on_trouble: Callable[[str], None] = field(default=lambda message: None)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -74,8 +76,13 @@ class Upkeep:
         async def search_indexes(db: Connection) -> int:
             return await indexes.run_everywhere(self.database)
 
+        async def complete_lists(db: Connection) -> int:
+            kinds = await asyncio.to_thread(self._kinds_with_feeds)
+            return await reconciles.run_once(db, kinds, with_default=self.with_default)
+
         return {
             "freshness": _Part(30, freshness),
+            "complete lists": _Part(60, complete_lists),
             "indexes": _Part(60, search_indexes),
             "deleted documents": _Part(
                 3600, lambda db: tombstones.run_everywhere(db, settings.keep_deleted_days)
@@ -90,6 +97,15 @@ class Upkeep:
             "jobs": _Part(3600, lambda db: jobs.run_once(db, settings.keep_jobs_days)),
             "events": _Part(3600, lambda db: events.run_once(db, settings.keep_events_days)),
         }
+
+    def _kinds_with_feeds(self) -> list[str]:
+        """The kinds whose feeds leave something unsaid; without those that cannot be loaded."""
+        found = []
+        for kind in self.registry.kinds():
+            with suppress(ConfigurationError):
+                if reconciles.needs_reconciling(self.registry.get(kind).capabilities):
+                    found.append(kind)
+        return found
 
     async def _repeat(self, name: str, part: _Part) -> None:
         while True:

@@ -1,0 +1,78 @@
+"""A help center and tickets, synced: what is written, what is found, and by whom."""
+
+from __future__ import annotations
+
+from syncline.core.model import Mode
+from syncline.testing.fakes.zendesk import FakeZendesk
+from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
+from tests.acceptance.connectors.conftest import OpenApi
+
+_SECRETS = {"email": "ann@example.com", "api_token": "lantern-token-4711"}
+_SECTION = "<h2>{0}</h2><p>" + "All there is to know about {0}, in some sentences. " * 12 + "</p>"
+
+
+async def test_a_help_center_is_followed(open_api: OpenApi) -> None:
+    """An edit writes one document, and embeds only its own section anew; access is kept."""
+    async with FakeZendesk() as server:
+        server.let_in(*_SECRETS.values())
+        long = "".join(_SECTION.format(topic) for topic in ("harbours", "orchards", "glaciers"))
+        one = server.create("Travelling", long)
+        server.translate(one, "de", "Reisen", "<p>Alles über das Reisen.</p>")
+        secret = server.create("Salaries", "<p>Only windmill keepers read this.</p>", segment=77)
+        server.create("Lanterns", "<p>They are lit at dusk.</p>")
+        async with open_api(server, "zendesk", {"url": server.url}, _SECRETS) as synced:
+            first = await synced.run()
+            assert first.counts["created"] == 4
+            assert await synced.documents() == {
+                f"article:{one}:en-us": "Travelling",
+                f"article:{one}:de": "Reisen",
+                f"article:{secret}:en-us": "Salaries",
+                f"article:{secret + 1}:en-us": "Lanterns",
+            }
+            assert await synced.found("windmill keepers") == []
+            assert f"article:{secret}:en-us" in await synced.found(
+                "windmill keepers", "zendesk:segment:77"
+            )
+
+            server.translate(one, "en-us", "Travelling", long.replace("orchards", "vineyards"))
+            report = await synced.run()
+            assert (report.counts["updated"], report.counts["created"]) == (1, 0)
+            assert (report.counts["chunks_new"], report.counts["chunks_kept"]) == (1, 2)
+            assert await synced.found("vineyards")
+
+            server.archive(one)
+            server.restrict(secret + 1, 77)
+            assert (await synced.run()).counts["gone"] == 0
+            report = await synced.run(Mode.RECONCILE)
+            assert report.counts["deleted"] == 2
+            assert await synced.found("lanterns at dusk") == []
+            quiet = await synced.run()
+            assert (quiet.counts["updated"], len(server.requests)) == (0, 2)
+
+
+async def test_tickets_are_followed(open_api: OpenApi) -> None:
+    """What agents say among themselves is a document that only they find."""
+    async with FakeZendeskTickets() as server:
+        server.let_in(*_SECRETS.values())
+        ticket = server.create("Broken kiln", "It does not fire any more.", requester=501)
+        server.comment(ticket, "Have you tried another fuse?")
+        server.comment(ticket, "This customer always says so.", public=False)
+        spam = server.create("Spam", "Buy now.", requester=502)
+        async with open_api(server, "zendesk-tickets", {"url": server.url}, _SECRETS) as synced:
+            first = await synced.run()
+            assert first.counts["created"] == 3
+            assert first.counts["absent"] == 1  # of the second ticket's internal notes
+            requester, agents = "zendesk:user:501", "zendesk:agents"
+            assert f"ticket:{ticket}" in await synced.found("another fuse", requester)
+            assert f"ticket:{ticket}:internal" not in await synced.found("customer", requester)
+            found = await synced.found("customer always says", agents)
+            assert found[0] == f"ticket:{ticket}:internal"
+            assert await synced.found("another fuse") == []
+
+            server.delete(spam)
+            report = await synced.run()
+            assert report.counts["deleted"] == 1
+            assert set(await synced.documents()) == {
+                f"ticket:{ticket}",
+                f"ticket:{ticket}:internal",
+            }
