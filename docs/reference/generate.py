@@ -149,6 +149,7 @@ _OTHERS = (
 
 
 def _connectors() -> Iterator[str]:
+    from syncline.connectors.about import sentences
     from syncline.connectors.registry import Registry
 
     registry = Registry.from_environment({})
@@ -158,7 +159,6 @@ def _connectors() -> Iterator[str]:
     yield "which is read from `env:VARIABLE` or `file:PATH`, or asked for.\n"
     for kind in registry.kinds():
         spec = registry.get(kind)
-        can = spec.capabilities
         yield f"\n## {kind}\n\n**{spec.title}**: {spec.description}.\n\n"
         yield "| option | meaning | default |\n| --- | --- | --- |\n"
         for name, field in spec.options.model_fields.items():
@@ -168,24 +168,9 @@ def _connectors() -> Iterator[str]:
             yield "\n| secret | meaning |\n| --- | --- |\n"
         for name, field in spec.secrets.model_fields.items():
             yield f"| `{name}` | {_cell(field.description or '')} |\n"
-        yield f"\n- Reading: {_CHANGES[can.changes.value]}\n"
-        yield f"- What is no longer listed: {_ABSENCE[can.absence.value]}\n"
-        yield f"- Versions: {_VERSIONS[can.versions.value]}\n"
-
-
-_CHANGES = {
-    "listing": "each sync lists everything there is.",
-    "feed": "each sync reads what changed since the one before.",
-}
-_ABSENCE = {
-    "proof": "it is gone.",
-    "confirm": "it is asked for once more, and is gone if the source says so for that entry.",
-    "nothing": "it stays; only the source's own word removes it.",
-}
-_VERSIONS = {
-    "exact": "exact; an entry whose version is the stored one is not read.",
-    "hint": "a hint, believed for a day after the entry was last read.",
-}
+        yield "\n"
+        for line in sentences(spec):
+            yield f"- {line}\n"
 
 
 def _filters() -> Iterator[str]:

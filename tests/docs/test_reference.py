@@ -92,6 +92,8 @@ COMMANDS = {
     "connections show": ["syncline connections show docs --json"],
     "connections edit": ["syncline connections edit docs --option exclude=x/ --json"],
     "connections check": ["syncline connections check docs --json"],
+    "connectors list": ["syncline connectors --json"],
+    "connectors show": ["syncline connectors show website --json"],
     "apply": [
         "cp examples/syncline.yaml .",
         "export WIKI_TOKEN=lantern-7",

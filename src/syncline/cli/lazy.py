@@ -26,6 +26,7 @@ COMMANDS = {
     "duplicates": "List documents that are much alike, and say whether they are the same.",
     "apply": "Make workspaces and connections what a file says.",
     "connections": "List, show, add, change, check or remove connections, say when they run.",
+    "connectors": "List the kinds of sources, or show what one reads, needs and costs.",
     "jobs": "List what waits, runs or has failed; cancel a job, or try it again.",
     "dead-letters": "List what failed for good, with its cause; try it again, or discard it.",
     "hours": "Show how the workspaces spread over the hours of the day.",

@@ -26,6 +26,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
+from syncline.core.notes import Notes
 from syncline.core.quota import Bucket, Quota, RouteQuota, with_own
 from syncline.core.urls import Origin
 
@@ -281,6 +282,8 @@ class ConnectorSpec:
     options_version: int = 1
     defaults_from: Mapping[str, str] = field(default_factory=dict)
     """Options whose defaults the installation may set, and the names of its settings."""
+    notes: Notes | None = None
+    """What a person wants to know of it besides; all of ours have some."""
     upgrade_options: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
     """Turns stored options of an older version into today's."""
     from_source: Callable[[str], dict[str, Any] | None] | None = None

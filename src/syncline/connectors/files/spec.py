@@ -16,6 +16,7 @@ from syncline.connectors.files.globs import Glob
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
 from syncline.core.media import EXTENSIONS
+from syncline.core.notes import Notes
 from syncline.core.ports import Connector, ConnectorSpec, Context, NoSecrets, Options
 
 __all__ = ["SPEC", "FilesOptions"]
@@ -130,6 +131,7 @@ SPEC = ConnectorSpec(
         local=True,
     ),
     open=_open,
+    notes=Notes(reads="Markdown, HTML and plain text, by the names of the files."),
     from_source=_from_source,
     default_name=_default_name,
 )

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
+from syncline.core.notes import Notes
 from syncline.core.ports import (
     Authentication,
     Connector,
@@ -200,6 +201,14 @@ SPEC = ConnectorSpec(
         canonical_links=True,
     ),
     open=_open,
+    notes=Notes(
+        reads="the pages that its sitemaps list and robots.txt allows: web pages, Markdown and "
+        "plain text.",
+        requests="robots.txt and the sitemaps; then one for each page that is new, whose date has "
+        "moved, or that was last read longer ago than `--recheck`.",
+        credentials="none for a public site.",
+        limits=("pages that need a browser to be shown are not read.",),
+    ),
     secrets=WebsiteSecrets,
     authenticate=_authenticate,
     from_source=_from_source,

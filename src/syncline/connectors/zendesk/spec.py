@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from syncline.connectors.credentials import basic, bearer, bound_to, one_line
 from syncline.connectors.reasons import reason_in
+from syncline.connectors.zendesk.notes import HELP_CENTER, TICKET_NOTES
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import Forbidden, Rejected, SourceError, Unauthorized
 from syncline.core.ports import (
@@ -207,6 +208,7 @@ SPEC = ConnectorSpec(
     quota=_QUOTA,
     routes=(_EXPORTS,),
     explain=_explain,
+    notes=HELP_CENTER,
     from_source=_help_center,
     default_name=_name,
 )
@@ -229,6 +231,7 @@ TICKETS = ConnectorSpec(
     quota=_QUOTA,
     routes=(_EXPORTS,),
     explain=_explain,
+    notes=TICKET_NOTES,
     from_source=_agent_workspace,
     default_name=lambda options: f"{_name(options)} tickets",
 )
