@@ -18,7 +18,7 @@ __all__ = ["MOST_PAGES", "follow", "link_to"]
 MOST_PAGES = 1_000_000
 """No listing is longer: a server that makes up a new cursor each time would never end."""
 _LINK = re.compile(
-    r'<\s*([^<>]*)\s*>((?:\s*;\s*[\w*!#$&+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^,;"\s]*))?)*)'
+    r'<\s*([^<>]*)\s*>((?:\s*;\s*[\w*!#$&+.^`|~-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^,;"\s]*))?)*)'
 )
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^,;"\s]+))', re.IGNORECASE)
 

@@ -1,0 +1,95 @@
+"""What an API sends is read, whatever it sends."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, read, rows
+from syncline.connectors.zendesk.wire import Article, Attachment, Comment, Ticket, Translation
+from syncline.core.errors import BadContent
+from syncline.core.model import Failed
+
+_ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["\0", "a\0b", "\ud800", "\ud83d\ude00", "\udc00x", "2024-99-99"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+class Page(Wire):
+    id: Id
+    title: Text = ""
+    labels: Texts = ()
+    public: Flag = False
+    size: Number = None
+    updated_at: Moment = None
+    parent: Wire | None = None
+
+
+@pytest.mark.parametrize("kind", [Page, Article, Translation, Attachment, Ticket, Comment])
+@given(data=st.data())
+def test_only_a_missing_id_stops_a_row(kind: type[Wire], data: st.DataObject) -> None:
+    """Any values in any fields, and any others: what comes out can be stored."""
+    names = st.sampled_from([*kind.model_fields, "unknown"])
+    values = data.draw(st.dictionaries(names, _ANYTHING))
+    parsed = kind.model_validate({**values, "id": 7})
+    for name in kind.model_fields:
+        value = getattr(parsed, name)
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                assert "\0" not in text
+                text.encode()
+        assert not isinstance(value, datetime) or value.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("sent", "moment"),
+    [
+        ("2024-05-06T07:08:09Z", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        ("2024-05-06T09:08:09+02:00", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        ("2024-05-06T07:08:09", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        (1714979289, datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        ("1714979289", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        (1714979289000, datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        (None, None),
+        (True, None),
+        ("soon", None),
+        (10**30, None),
+        ("2024-13-45", None),
+        ([], None),
+    ],
+)
+def test_dates_come_in_many_forms(sent: Any, moment: datetime | None) -> None:
+    assert Page.model_validate({"id": 1, "updated_at": sent}).updated_at == moment
+
+
+def test_ids_are_texts_whatever_they_were() -> None:
+    assert Page.model_validate({"id": 360_000_000_001}).id == "360000000001"
+    wrongs: list[Any] = [None, "", " ", [], True, 1.5]
+    for wrong in wrongs:
+        with pytest.raises(BadContent, match="describes it: id: an id is missing"):
+            read(Page, {"id": wrong}, "the page")
+
+
+def test_a_row_that_cannot_be_read_makes_the_listing_incomplete_and_no_more() -> None:
+    found = list(rows(Page, {"pages": [{"id": 1}, {"title": "x"}, None, {"id": 2}]}, "pages", "p"))
+    assert [each.id for each in found if isinstance(each, Page)] == ["1", "2"]
+    failed = [each for each in found if isinstance(each, Failed)]
+    assert [each.id for each in failed] == [None, None]
+    assert "row 1 of 'pages'" in failed[0].message
+
+
+@pytest.mark.parametrize("data", [None, {}, [], {"pages": None}, {"pages": {}}, "pages"])
+def test_an_answer_without_its_list_is_not_an_empty_one(data: Any) -> None:
+    with pytest.raises(BadContent, match="has no list 'pages'"):
+        list(rows(Page, data, "pages", "the answer"))
