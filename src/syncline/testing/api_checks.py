@@ -75,8 +75,11 @@ async def edits_between_any_two_requests_are_seen(world: ApiWorld) -> None:
         over = not done
         if over:
             await _edit(world, place, names)
-        await reader.catch_up()
         where = f"edited before request {place} of a run"
+        await world.settle()
+        await reader.run()
+        await _assert_feed_told(world, reader, {ids["one"]}, where)
+        await reader.reconcile()
         await _assert_as_is(world, reader, where)
         assert removed not in reader.state, f"{where}: what was removed is still there"
         entry = reader.state[ids["one"]]
@@ -86,6 +89,17 @@ async def edits_between_any_two_requests_are_seen(world: ApiWorld) -> None:
         assert f"edit {place}".encode() in content.data, f"{where}: an old text"
         if over:
             return
+
+
+async def _assert_feed_told(world: ApiWorld, reader: Reader, edited: set[str], where: str) -> None:
+    """What was added and edited is known already before everything is enumerated."""
+    fresh = Reader(world)
+    await fresh.run()
+    missing = set(fresh.state) - set(reader.state)
+    assert not missing, f"{where}: the next run does not name {sorted(missing)}"
+    for each in edited:
+        now, known = fresh.state[each].version, reader.state[each].version
+        assert now == known, f"{where}: the next run does not tell of the edit of {each}"
 
 
 async def _during(world: ApiWorld, place: int, step: int, names: tuple[str, str]) -> list[int]:

@@ -1,0 +1,135 @@
+"""Connectors of an API that are wrong in one way each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from syncline.connectors.json_api import Answer
+from syncline.connectors.zendesk import articles
+from syncline.connectors.zendesk.articles import ZendeskArticles
+from syncline.connectors.zendesk.place import Place
+from syncline.connectors.zendesk.spec import SPEC
+from syncline.core.errors import SourceError, Unauthorized
+from syncline.core.model import Change, Checkpoint, Cursor, Entry, Failed, Identity, Partition
+from syncline.core.ports import Connector, ConnectorSpec, Context
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: list[tuple[str, str, ConnectorSpec]] = []
+"""Name of the check that must fail, what is wrong, and the spec."""
+
+
+def _wrong(check: str) -> Callable[[type[ZendeskArticles]], type[ZendeskArticles]]:
+    """Register a connector class under the check that must notice what its docstring says."""
+
+    def register(mutant: type[ZendeskArticles]) -> type[ZendeskArticles]:
+        @asynccontextmanager
+        async def opened(options: Any, secrets: Any, context: Context) -> AsyncIterator[Connector]:
+            yield mutant(options, context, agent=secrets.email is not None)
+
+        MUTANTS.append((check, mutant.__name__, replace(SPEC, open=opened)))
+        return mutant
+
+    return register
+
+
+@_wrong("nothing_changed_costs_little")
+class Chatty(ZendeskArticles):
+    """Asks for the sections whether they are needed or not."""
+
+    async def partitions(self) -> list[Partition]:
+        await self._sections()
+        return list(await super().partitions())
+
+
+@_wrong("edits_between_any_two_requests_are_seen")
+class Hasty(ZendeskArticles):
+    """Believes that all has been told up to now, and a little further."""
+
+    async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
+        async for change in super().changes(partition, cursor):
+            if isinstance(change, Checkpoint):
+                place = Place.of(change.cursor)
+                if place.since is not None and place.locale is None:
+                    change = Checkpoint(Place(place.since + timedelta(hours=1)).cursor)
+            yield change
+
+
+@_wrong("killed_after_any_request_ends_the_same")
+class Premature(ZendeskArticles):
+    """Says that all was read before it is."""
+
+    async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
+        if cursor is None:
+            now = await self._ready()
+            yield Checkpoint(Place(now).cursor)
+        async for change in super().changes(partition, cursor):
+            yield change
+
+
+@_wrong("no_fault_loses_anything")
+class Optimist(ZendeskArticles):
+    """Takes an answer that it cannot read for the end of the list."""
+
+    async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
+        try:
+            async for each in super().enumerate(partition):
+                yield each
+        except SourceError:
+            return
+
+
+@_wrong("strange_payloads_do_no_harm")
+class Trusting(ZendeskArticles):
+    """Takes it for granted that every article has a title of letters."""
+
+    async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
+        assert text.title
+        return await super()._entry(article, text, locale, content=content)
+
+
+@_wrong("pages_smaller_than_asked_are_not_the_end")
+class Impatient(ZendeskArticles):
+    """Takes a page that is not full for the last one."""
+
+    async def _pages(self, path: str, after: str | None = None) -> AsyncIterator[Answer]:
+        async for page in super()._pages(path, after):
+            yield page
+            if sum(len(each) for each in page.object().values() if isinstance(each, list)) < 100:
+                return
+
+
+@_wrong("credentials_stay_at_home")
+class Obedient(ZendeskArticles):
+    """Follows the server's links wherever they lead, with the token in its hand."""
+
+    async def _pages(self, path: str, after: str | None = None) -> AsyncIterator[Answer]:
+        async for page in super()._pages(path, after):
+            yield page
+            link = (page.object().get("links") or {}).get("next")
+            if link:
+                await self._context.http.get(link, headers={"Authorization": "Bearer lantern"})
+
+
+@_wrong("refused_credentials_say_so")
+class Deaf(ZendeskArticles):
+    """Does not hear that it is refused."""
+
+    async def check(self) -> Identity:
+        try:
+            return await super().check()
+        except Unauthorized:
+            return Identity("somebody")
+
+
+@_wrong("access_changes_alone_are_noticed")
+class Blind(ZendeskArticles):
+    """Its versions know nothing of access lists."""
+
+    async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
+        entry = await super()._entry(article, text, locale, content=content)
+        return replace(entry, version=articles._digest(text.title, text.body))
