@@ -147,7 +147,7 @@ class FakeZendesk(FakeApi):
             return self._download(asked.path.split("/")[3])
         if not asked.path.startswith(_ROOT):
             return _missing()
-        match asked.path.removeprefix(_ROOT).split("/"):
+        match asked.path.removeprefix(_ROOT).removesuffix(".json").split("/"):
             case ["articles", *rest]:
                 return self._of_article(rest, asked)
             case ["locales"]:
@@ -167,6 +167,8 @@ class FakeZendesk(FakeApi):
 
     def _of_article(self, rest: list[str], asked: Asked) -> Reply:
         match rest:
+            case []:
+                return self._list(self.locales[0], asked)
             case ["attachments", number]:
                 return self._one_attachment(int(number))
             case [number, "translations"]:

@@ -118,7 +118,7 @@ class FakeZendeskTickets(FakeApi):
         }
 
     async def reply(self, asked: Asked) -> Reply:
-        match asked.path.split("/")[3:]:
+        match asked.path.removesuffix(".json").split("/")[3:]:
             case ["users", "me"]:
                 return self._me(asked)
             case ["incremental", "tickets", "cursor"]:
