@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.registry import Registry
@@ -21,10 +21,12 @@ from syncline.sync.pool import WorkerPool
 from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
 from syncline.sync.secrets import secrets_for
+from syncline.sync.tokens import StoredTokens
 from syncline.sync.work import RunContext
 
 if TYPE_CHECKING:
     from syncline.transport.hosts import Shared
+    from syncline.transport.oauth import Renewal
 
 __all__ = ["build_tools", "embedder_loader", "open_preparer", "open_transport"]
 
@@ -34,6 +36,7 @@ def open_transport(
     shared: Shared | None = None,
     authentication: Authentication | None = None,
     explain: Explain | None = None,
+    renewal: Renewal | None = None,
 ) -> Any:
     """The HTTP session for a connection, as an asynchronous context manager."""
     from syncline.transport.http import HttpSession
@@ -43,6 +46,7 @@ def open_transport(
         user_agent=getattr(options, "user_agent", None),
         authentication=authentication,
         explain=explain,
+        renewal=renewal,
         concurrency=getattr(options, "concurrency", 8),
         delay=getattr(options, "delay", 0.0),
         shared=shared,
@@ -112,6 +116,7 @@ async def open_preparer(
                     context.options_version,
                     secrets.values,
                     scope=_scope(context, secrets.credential),
+                    tokens=_tokens(context, settings),
                 )
             )
         return Preparer(
@@ -130,9 +135,21 @@ async def open_preparer(
 
 def _scope(context: RunContext, credential: str | None) -> Scope | None:
     """For whom a worker reads; its own session is in use, so what is shared has one of its own."""
-    if not context.run.connection_id:
+    run = context.run
+    if not run.connection_id:
         return None
+    return Scope(run.workspace_id, run.connection_id, _session(context), credential=credential)
 
+
+def _tokens(context: RunContext, settings: Settings) -> StoredTokens | None:
+    run = context.run
+    if not run.connection_id:
+        return None
+    vault = Vault(KeyRing(settings))
+    return StoredTokens(_session(context), vault, run.workspace_id, run.connection_id)
+
+
+def _session(context: RunContext) -> Callable[[], AbstractAsyncContextManager[Connection]]:
     @asynccontextmanager
     async def session() -> AsyncIterator[Connection]:
         async with await connect(
@@ -140,8 +157,7 @@ def _scope(context: RunContext, credential: str | None) -> Scope | None:
         ) as db:
             yield db
 
-    run = context.run
-    return Scope(run.workspace_id, run.connection_id, session, credential=credential)
+    return session
 
 
 def embedder_loader(settings: Settings) -> Callable[[], Embedder]:

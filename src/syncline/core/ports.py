@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from syncline.core.capabilities import Capabilities
 from syncline.core.errors import SourceError
@@ -42,6 +42,8 @@ __all__ = [
     "HttpTransport",
     "MeteredOptions",
     "NoSecrets",
+    "OAuthGrant",
+    "OAuthSecrets",
     "Options",
     "Refusal",
     "Secrets",
@@ -89,6 +91,44 @@ class Authentication:
 
     origins: frozenset[Origin]
     headers: Mapping[str, str]
+
+
+class OAuthSecrets(Secrets):
+    """For sources that give access tokens which expire, and refresh tokens that renew them."""
+
+    client_id: SecretStr | None = Field(None, description="The OAuth client's id")
+    client_secret: SecretStr | None = Field(None, description="The OAuth client's secret")
+    refresh_token: SecretStr | None = Field(
+        None, description="The refresh token that the source gave; renewed by itself"
+    )
+    access_token: SecretStr | None = Field(
+        None, description="The access token of now; Syncline keeps it"
+    )
+    access_expires_at: SecretStr | None = Field(
+        None, description="When that expires, in epoch seconds; Syncline keeps it"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        given = (self.client_id, self.client_secret, self.refresh_token)
+        if any(given) and not all(given):
+            raise ValueError("client_id, client_secret and refresh_token belong together")
+        return self
+
+    def grant(self, token_url: str) -> OAuthGrant | None:
+        """What renews the access at this address; None where no such secrets are given."""
+        if self.client_id is None or self.client_secret is None or self.refresh_token is None:
+            return None
+        return OAuthGrant(token_url, self.client_id.get_secret_value(), self.client_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthGrant:
+    """Where, and as whom, an access token is renewed (RFC 6749, section 6)."""
+
+    token_url: str
+    client_id: str
+    client_secret: SecretStr
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +312,9 @@ class ConnectorSpec:
     secrets: type[Secrets] = NoSecrets
     authenticate: Callable[[Any, Any], Authentication | None] | None = None
     """`authenticate(options, secrets)`: what the transport sends along with every request."""
+    oauth: Callable[[Any, Any], OAuthGrant | None] | None = None
+    """`oauth(options, secrets)`: how the access token of `OAuthSecrets` is renewed. Where it
+    answers a grant, the token goes to the origins of `authenticate`, in place of its headers."""
     quota: Quota = ()
     """What the source takes of each credential, or, where there is none, of each connection; its
     options may be `MeteredOptions` to say otherwise."""

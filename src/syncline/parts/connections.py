@@ -96,6 +96,7 @@ class Connections(Part):
         """Prove that its source is there and lets us in. Raises a `SourceError` if not."""
         from syncline.sync.secrets import secrets_for
         from syncline.sync.sources import find_named
+        from syncline.sync.tokens import StoredTokens
 
         tools = self._client.load_tools()
         async with self._client.session() as (db, workspace):
@@ -103,7 +104,11 @@ class Connections(Part):
             spec = tools.opener.spec(row.kind)
             secrets = await secrets_for(db, tools.vault, spec, workspace, row.id)
         async with tools.opener.open(
-            row.kind, row.options, row.options_version, secrets.values
+            row.kind,
+            row.options,
+            row.options_version,
+            secrets.values,
+            tokens=StoredTokens(tools.database.connection, tools.vault, row.workspace_id, row.id),
         ) as connector:
             return await connector.check()
 

@@ -6,7 +6,15 @@ from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.security.vault import Sealed
 from syncline.store.database import Connection
 
-__all__ = ["forget_secrets", "hold_keys", "owner_of", "read_secrets", "write_secrets"]
+__all__ = [
+    "forget_secrets",
+    "hold_keys",
+    "lock_secrets",
+    "owner_of",
+    "read_secrets",
+    "replace_sealed",
+    "write_secrets",
+]
 
 _KEYS_LOCK = "syncline keys"
 
@@ -26,13 +34,37 @@ async def read_secrets(
     db: Connection, workspace: WorkspaceId, connection: ConnectionId
 ) -> Sealed | None:
     """None where the connection has none."""
+    return await _read(db, workspace, connection, "")
+
+
+async def lock_secrets(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId
+) -> Sealed | None:
+    """As `read_secrets`; nobody else changes them until the transaction's end."""
+    return await _read(db, workspace, connection, " FOR UPDATE")
+
+
+async def _read(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, how: str
+) -> Sealed | None:
     found = await db.execute(
         "SELECT sealed, key_id, credential FROM secrets"
-        " WHERE workspace_id = %s AND connection_id = %s",
+        f" WHERE workspace_id = %s AND connection_id = %s{how}".encode(),
         (workspace, connection),
     )
     row = await found.fetchone()
     return None if row is None else Sealed(*row)
+
+
+async def replace_sealed(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, sealed: Sealed
+) -> None:
+    """Renewed tokens: it is still the same credential, and shares the same quota."""
+    await db.execute(
+        "UPDATE secrets SET sealed = %s, key_id = %s, changed_at = now()"
+        " WHERE workspace_id = %s AND connection_id = %s",
+        (sealed.token, sealed.key_id, workspace, connection),
+    )
 
 
 async def write_secrets(

@@ -21,12 +21,14 @@ from syncline.core.ports import (
     Context,
     Explain,
     HttpTransport,
+    OAuthGrant,
 )
 from syncline.store.database import Connection
 
 if TYPE_CHECKING:
     from syncline.transport.cache import MemoryCache
     from syncline.transport.hosts import Shared
+    from syncline.transport.oauth import Renewal, TokenStore
 
 __all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport", "Scope"]
 
@@ -56,6 +58,7 @@ class OpenTransport(Protocol):
         shared: Shared | None = None,
         authentication: Authentication | None = None,
         explain: Explain | None = None,
+        renewal: Renewal | None = None,
     ) -> Any:
         """An asynchronous context manager of an `HttpTransport`."""
         ...
@@ -99,11 +102,13 @@ class ConnectorOpener:
         secrets: Mapping[str, str],
         *,
         scope: Scope | None = None,
+        tokens: TokenStore | None = None,
         progress: Callable[[str], None] | None = None,
         warn: Callable[[str], None] | None = None,
     ) -> AsyncIterator[Connector]:
         """A connector, open for as long as the context lasts.
 
+        `tokens` is where the OAuth tokens of a stored connection are renewed.
         Without a `scope`, its requests are not counted, and share nothing with others.
         Raises `ConfigurationError` for options and secrets that do not validate.
         """
@@ -113,7 +118,9 @@ class ConnectorOpener:
         proven = parse_secrets(spec, secrets)
         proof = spec.authenticate(parsed, proven) if spec.authenticate else None
         share = None if scope is None else partial(self._share, scope, spec, parsed)
-        transport = LazyTransport(self._open_transport, parsed, share, proof, spec.explain)
+        grant = spec.oauth(parsed, proven) if spec.oauth else None
+        renewal = None if grant is None else partial(_renewal, grant, tokens, secrets)
+        transport = LazyTransport(self._open_transport, parsed, share, proof, spec.explain, renewal)
         try:
             context = Context(
                 http=transport,
@@ -143,6 +150,13 @@ class ConnectorOpener:
         )
 
 
+def _renewal(grant: OAuthGrant, tokens: TokenStore | None, secrets: Mapping[str, str]) -> Renewal:
+    """Of a connection that is not stored, nobody else knows the tokens."""
+    from syncline.transport.oauth import MemoryTokens, Renewal
+
+    return Renewal(grant, tokens or MemoryTokens(secrets))
+
+
 class LazyTransport:
     """An HTTP session that is made at the first request: most files' runs never make one."""
 
@@ -153,19 +167,22 @@ class LazyTransport:
         share: Callable[[], Shared] | None = None,
         proof: Authentication | None = None,
         explain: Explain | None = None,
+        renewal: Callable[[], Renewal] | None = None,
     ) -> None:
         self._open = open_transport
         self._options = options
         self._share = share
         self._proof = proof
         self._explain = explain
+        self._renewal = renewal
         self._manager: Any = None
         self._session: HttpTransport | None = None
 
     async def _ready(self) -> HttpTransport:
         if self._session is None:
             shared = None if self._share is None else self._share()
-            self._manager = self._open(self._options, shared, self._proof, self._explain)
+            renewal = None if self._renewal is None else self._renewal()
+            self._manager = self._open(self._options, shared, self._proof, self._explain, renewal)
             self._session = await self._manager.__aenter__()
         return self._session
 

@@ -48,6 +48,7 @@ from syncline.sync.pool import WorkerPool
 from syncline.sync.report import Progress, Report
 from syncline.sync.resemblance import compare_new
 from syncline.sync.secrets import Credentials, secrets_for
+from syncline.sync.tokens import StoredTokens
 from syncline.sync.triage import Rules
 from syncline.sync.work import RunContext
 
@@ -155,6 +156,7 @@ async def execute(
         row.options_version,
         secrets.values,
         scope=_scope(tools, row, report, secrets.credential),
+        tokens=_tokens(tools, row),
         progress=say,
         warn=report.warnings.append,
     ) as connector:
@@ -258,6 +260,13 @@ async def _rules(
         plan=request.mode is Mode.PLAN,
     )
     return rules, context
+
+
+def _tokens(tools: Tools, row: ConnectionRow) -> StoredTokens | None:
+    """Where a stored connection's OAuth tokens are renewed."""
+    if not row.id:
+        return None
+    return StoredTokens(tools.database.connection, tools.vault, row.workspace_id, row.id)
 
 
 def _scope(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
@@ -21,6 +21,9 @@ from aiohttp import web
 from syncline.core.model import Json
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_server import FakeServer
+
+if TYPE_CHECKING:
+    from syncline.testing.fakes.oauth import FakeTokens
 
 __all__ = ["Asked", "FakeApi", "Reply", "strange"]
 
@@ -69,6 +72,8 @@ class FakeApi(FakeServer):
         self.clock = clock or FakeClock()
         self.accepts: set[str] | None = None
         """The values of `Authorization` that are let in; None lets everybody in."""
+        self.tokens: FakeTokens | None = None
+        """Gives access tokens that expire, beside what `accepts` names."""
         self.cap: int | None = None
         """No page is larger, whatever is asked for, and none says so."""
         self.elsewhere: str | None = None
@@ -84,6 +89,8 @@ class FakeApi(FakeServer):
 
     def lets_in(self, asked: Asked) -> bool:
         """Whether the request's credentials are accepted."""
+        if self.tokens is not None and self.tokens.accepts(asked.headers.get("authorization")):
+            return True
         return self.accepts is None or asked.headers.get("authorization") in self.accepts
 
     def refuse(self, asked: Asked) -> Reply:
@@ -109,6 +116,8 @@ class FakeApi(FakeServer):
         return max(1, min(asked, self.cap or asked))
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self.tokens is not None and request.path == self.tokens.path:
+            return await self.tokens.answer(request)
         asked = await _asked(request)
         reply = await self.reply(asked) if self.lets_in(asked) else self.refuse(asked)
         if reply.text is not None:

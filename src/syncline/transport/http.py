@@ -19,6 +19,7 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -38,6 +39,7 @@ from syncline.transport.guard import UrlGuard
 from syncline.transport.hosts import Hosts, Shared
 from syncline.transport.kept_stream import Streamed, kept_stream
 from syncline.transport.limits import Limits, RateFloor, bounded_decoder, too_large
+from syncline.transport.oauth import OAuthTokens, Renewal, renewing
 from syncline.transport.politeness import Politeness
 from syncline.transport.resolver import GuardedResolver, Lookup, system_lookup
 from syncline.transport.retry import Retries, RetryPolicy, Sleep
@@ -88,6 +90,7 @@ class HttpSession:
         user_agent: str | None = None,
         authentication: Authentication | None = None,
         explain: Explain | None = None,
+        renewal: Renewal | None = None,
         concurrency: int = 8,
         delay: float = 0.0,
         limits: Limits | None = None,
@@ -100,7 +103,8 @@ class HttpSession:
     ) -> None:
         """`concurrency` and `delay` (seconds) hold for each host by itself.
 
-        Without `shared`, it knows of no other session, and of no quota.
+        Without `shared`, it knows of no other session, and of no quota. With a `renewal`, its
+        access token is sent in place of the headers of `authentication`.
         """
         self._clock = clock or SystemClock()
         self._limits = limits or Limits()
@@ -120,6 +124,17 @@ class HttpSession:
         self._user_agent = user_agent or default_user_agent()
         self._authentication = authentication
         self._explain = explain
+        self._tokens: OAuthTokens | None = None
+        if renewal is not None:
+            bare = partial(
+                HttpSession,
+                allow_private_hosts=allow_private_hosts,
+                user_agent=user_agent,
+                clock=self._clock,
+                sleep=sleep,
+                lookup=lookup,
+            )
+            self._tokens = OAuthTokens(renewal.grant, renewal.store, self._clock, bare)
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
         self._client: aiohttp.ClientSession | None = None
 
@@ -194,7 +209,7 @@ class HttpSession:
                 return HttpResponse(response.status, final, received, body)
 
         try:
-            response = await self._retries.run(attempt)
+            response = await self._retries.run(renewing(self._tokens, attempt))
         except SourceError as error:
             await self._note_end(request, error)
             raise
@@ -243,7 +258,7 @@ class HttpSession:
             return opening, await opening.__aenter__()
 
         try:
-            opened, (response, final) = await self._retries.run(attempt)
+            opened, (response, final) = await self._retries.run(renewing(self._tokens, attempt))
             try:
                 async with aclosing(self._body(response, final, bound)) as pieces:
                     received = plain_headers(response)
@@ -310,7 +325,8 @@ class HttpSession:
             headers = {**headers, **conditional_headers(request.validators, request.url, url)}
         proof = self._authentication
         if proof is not None and origin_of(url) in proof.origins:
-            headers = {**proof.headers, **headers}
+            own = proof.headers if self._tokens is None else self._tokens.headers
+            headers = {**own, **headers}
         try:
             return await self._client.request(
                 "GET" if request.body is None else "POST",

@@ -22,6 +22,7 @@ from syncline.sync.secrets import keep_secrets
 from syncline.testing.fake_api import FakeApi
 from syncline.transport.hosts import Shared
 from syncline.transport.http import HttpSession
+from syncline.transport.oauth import Renewal
 from tests.support.syncs import Syncs, open_syncs
 
 
@@ -83,11 +84,13 @@ def open_api(server_settings: Settings, workspace_name: str) -> OpenApi:
             shared: Shared | None = None,
             authentication: Authentication | None = None,
             explain: Explain | None = None,
+            renewal: Renewal | None = None,
         ) -> HttpSession:
             return HttpSession(
                 shared=shared,
                 authentication=authentication,
                 explain=explain,
+                renewal=renewal,
                 allow_private_hosts=["127.0.0.1"],
                 clock=server.clock,
                 sleep=server.clock.sleep,

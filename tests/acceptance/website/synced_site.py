@@ -21,6 +21,7 @@ from syncline.sync.standing import Standing, explain
 from syncline.testing.fake_site import FakePage, FakeSite
 from syncline.transport.hosts import Shared
 from syncline.transport.http import HttpSession
+from syncline.transport.oauth import Renewal
 from tests.support.syncs import Syncs
 
 __all__ = ["OpenSite", "SiteSource", "SyncedSite", "impatient_transport", "page"]
@@ -54,11 +55,13 @@ def impatient_transport(slept: list[float], **session: Any) -> OpenTransport:
         shared: Shared | None = None,
         authentication: Authentication | None = None,
         explain: Explain | None = None,
+        renewal: Renewal | None = None,
     ) -> HttpSession:
         return HttpSession(
             shared=shared,
             authentication=authentication,
             explain=explain,
+            renewal=renewal,
             allow_private_hosts=options.allow_private_hosts,
             user_agent=options.user_agent,
             concurrency=options.concurrency,

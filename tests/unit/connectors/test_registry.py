@@ -30,8 +30,8 @@ def _install(site_packages: Path, package: str, kind: str, target: str) -> None:
 
 def test_an_unknown_kind_is_told_with_those_there_are() -> None:
     """The message names what was asked for, the hint what there is."""
-    with pytest.raises(ConfigurationError, match="'zendesk'") as caught:
-        Registry().get("zendesk")
+    with pytest.raises(ConfigurationError, match="'telegraph'") as caught:
+        Registry().get("telegraph")
     assert "files" in str(caught.value.hint)
 
 

@@ -20,8 +20,9 @@ from syncline.core.ports import (
     ConnectorSpec,
     Context,
     MeteredOptions,
+    OAuthGrant,
+    OAuthSecrets,
     Refusal,
-    Secrets,
 )
 from syncline.core.quota import Bucket, RouteQuota
 from syncline.core.urls import normalise_url, origin_of
@@ -81,13 +82,13 @@ class TicketOptions(MeteredOptions):
         return _origin_only(url)
 
 
-class ZendeskSecrets(Secrets):
+class ZendeskSecrets(OAuthSecrets):
     """Of an agent; a public help center can be read without."""
 
     email: SecretStr | None = Field(None, description="The agent's e-mail address")
     api_token: SecretStr | None = Field(None, description="The API token that goes with it")
     oauth_token: SecretStr | None = Field(
-        None, description="Or an OAuth access token with the scopes hc:read and tickets:read"
+        None, description="Or an OAuth access token that does not expire, of the scope read"
     )
 
     _plain = field_validator("email", "api_token", "oauth_token")(one_line)
@@ -96,8 +97,8 @@ class ZendeskSecrets(Secrets):
     def _one_way(self) -> Self:
         if (self.email is None) != (self.api_token is None):
             raise ValueError("email and api_token belong together")
-        if self.email is not None and self.oauth_token is not None:
-            raise ValueError("give either email and api_token, or oauth_token")
+        if sum(each is not None for each in (self.email, self.oauth_token, self.client_id)) > 1:
+            raise ValueError("give email and api_token, or oauth_token, or client_id and the rest")
         return self
 
 
@@ -111,7 +112,14 @@ def _authenticate(options: Any, secrets: ZendeskSecrets) -> Authentication | Non
         headers = basic(f"{secrets.email.get_secret_value()}/token", secrets.api_token)
     elif secrets.oauth_token is not None:
         headers = bearer(secrets.oauth_token)
+    elif secrets.access_token is not None or secrets.refresh_token is not None:
+        headers = bearer(secrets.access_token or SecretStr("none yet"))
     return bound_to(options.url, headers)
+
+
+def _oauth(options: Any, secrets: ZendeskSecrets) -> OAuthGrant | None:
+    """https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/"""
+    return secrets.grant(f"{options.url}/oauth/tokens")
 
 
 def _explain(refusal: Refusal) -> SourceError | None:
@@ -198,6 +206,7 @@ SPEC = ConnectorSpec(
     options=ZendeskOptions,
     secrets=ZendeskSecrets,
     authenticate=_authenticate,
+    oauth=_oauth,
     capabilities=Capabilities(
         changes=Changes.FEED,
         absence=Absence.PROOF,
@@ -220,6 +229,7 @@ TICKETS = ConnectorSpec(
     options=TicketOptions,
     secrets=ZendeskSecrets,
     authenticate=_authenticate,
+    oauth=_oauth,
     capabilities=Capabilities(
         changes=Changes.FEED,
         absence=Absence.NOTHING,
