@@ -19,6 +19,8 @@ __all__ = ["ROOT", "Block", "blocks_of", "documents"]
 ROOT = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>```+)(?P<language>\w*)\s*$")
 _NOT_RUN = re.compile(r"^ *<!-- not run: .+ -->$")
+_WITH_REASON = re.compile(r"^ *<!-- not run: (needs an account|a file of its own, see .+) -->$")
+"""Nothing could be run here, or another test does."""
 _EXIT = re.compile(r"^ *<!-- exit (\d+) -->$")
 
 
@@ -32,6 +34,8 @@ class Block:
     text: str
     run: bool = True
     status: int = 0
+    excused: bool = False
+    """It is not run for a reason that nobody can mend."""
 
     @property
     def commands(self) -> list[str]:
@@ -76,6 +80,7 @@ def blocks_of(document: Path) -> Iterator[Block]:
             opened["language"],
             "\n".join(line[indent:] for line in lines[number + 1 : end]),
             run=_NOT_RUN.match(before) is None,
+            excused=_WITH_REASON.match(before) is not None,
             status=int(exits[1]) if exits else 0,
         )
         number = end + 1
