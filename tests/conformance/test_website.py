@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from typing import cast
 
 import pytest
 
 from syncline.connectors.website.spec import SPEC
 from syncline.core.ports import Context
+from syncline.testing.api_checks import (
+    ApiCheck,
+    edits_between_any_two_requests_are_seen,
+    killed_after_any_request_ends_the_same,
+    no_fault_loses_anything,
+    nothing_changed_costs_little,
+)
+from syncline.testing.api_world import ApiWorld
 from syncline.testing.clock import FakeClock
 from syncline.testing.connector_suite import ConnectorSuite, SourceWorld
+from syncline.testing.fake_api import FakeApi
 from syncline.testing.fake_server import answers
 from syncline.testing.fake_site import FakeSite
 from syncline.transport.http import HttpSession
@@ -63,3 +75,58 @@ class TestWebsite(ConnectorSuite):
             HttpSession(allow_private_hosts=["127.0.0.1"], clock=clock, sleep=clock.sleep) as http,
         ):
             yield WebsiteWorld(site, http, clock)
+
+
+class _ClockedSite(FakeSite):
+    """A site with a clock of its own, as fake APIs have one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.mangle = None
+
+
+class DatedSiteWorld(ApiWorld):
+    """A site whose sitemap has dates; nothing of it is hidden, so that no answer matters more."""
+
+    budget = 3
+
+    def __init__(self, site: _ClockedSite) -> None:
+        assert SPEC.from_source is not None
+        options = SPEC.options.model_validate(SPEC.from_source(site.url))
+        super().__init__(SPEC, options, cast("FakeApi", site))
+        self.site = site
+        self._edits = count(1)
+
+    async def add(self, name: str, text: str) -> str:
+        stamp = self.site.clock.now() + timedelta(seconds=next(self._edits))
+        self.site.put(f"/{name}", text, title=name, lastmod=stamp.isoformat())
+        return f"{self.site.url}/{name}"
+
+    async def edit(self, name: str, text: str) -> None:
+        await self.add(name, text)
+
+    async def remove(self, name: str) -> None:
+        del self.site.pages[f"/{name}"]
+
+    async def restrict(self, name: str) -> None:
+        raise NotImplementedError("sites have no access lists")
+
+    async def expected_ids(self) -> set[str]:
+        return {self.site.url + each for each in self.site.pages}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        nothing_changed_costs_little,
+        edits_between_any_two_requests_are_seen,
+        killed_after_any_request_ends_the_same,
+        no_fault_loses_anything,
+    ],
+    ids=lambda check: check.__name__,
+)
+async def test_a_site_survives_as_apis_do(check: ApiCheck) -> None:
+    """Faults, edits and kills between any two requests."""
+    async with _ClockedSite() as site:
+        await check(DatedSiteWorld(site))

@@ -56,6 +56,8 @@ class SitemapWalk:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._skipped: dict[str, tuple[int, str]] = {}
+        self.proven: str | None = None
+        """The sitemap that `find` has proved by trying it."""
 
     async def find(self, site: str, named: Sequence[str]) -> tuple[str, ...]:
         """The site's sitemaps: those `named` in its robots.txt, or one in a usual place.
@@ -63,6 +65,7 @@ class SitemapWalk:
         Raises `Rejected` if there is none, `Unauthorized` if the site tells only whom it
         knows, and what the transport could not mend.
         """
+        self.proven = None
         urls = [self._normal(text, site) for text in named]
         found = tuple(dict.fromkeys(url for url in urls if url))
         self._warn("robots.txt")
@@ -79,6 +82,7 @@ class SitemapWalk:
             except Unauthorized as error:
                 refused = refused or error
                 continue
+            self.proven = url
             return (url,)
         if refused is not None:
             raise refused

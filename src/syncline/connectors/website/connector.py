@@ -59,11 +59,14 @@ class WebsiteConnector:
         self._own = _family(origin_of(options.url))
         self._robots = RobotsFiles(context.http, self._agent)
         self._walk = SitemapWalk(context)
+        self._sitemaps_found: Sequence[str] | None = None
         self._soft = SoftNotFound(context.http, self._robots)
 
     async def check(self) -> Identity:
+        self._sitemaps_found = None
         sitemaps = await self._sitemaps()
-        await self._walk.prove(sitemaps[0])
+        if sitemaps[0] != self._walk.proven:
+            await self._walk.prove(sitemaps[0])
         return Identity(self._options.url, {"sitemaps": list(sitemaps)})
 
     async def partitions(self) -> Sequence[Partition]:
@@ -134,6 +137,12 @@ class WebsiteConnector:
         )
 
     async def _sitemaps(self) -> Sequence[str]:
+        """Where the sitemaps are; looked for once, as long as this connector is open."""
+        if self._sitemaps_found is None:
+            self._sitemaps_found = await self._find_sitemaps()
+        return self._sitemaps_found
+
+    async def _find_sitemaps(self) -> Sequence[str]:
         robots = await self._robots.of(origin_of(self._options.url))
         if self._options.sitemap:
             return (self._options.sitemap,)
