@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncline.core.model import ContentHash, Metadata
@@ -48,10 +48,13 @@ class Chunk:
     """Where `text` begins in the content's text, in characters."""
     hash: bytes
     """16 bytes: BLAKE2b-128 of `embedding_text`; equal chunks share an embedding."""
-    terms: Mapping[str, int]
-    """Stemmed words of the text and its headings, with how often each occurs."""
-    length: int
-    """How many words that is: the sum of `terms`' values."""
+    terms: Sequence[str]
+    """Stemmed words of the text and its headings, each as often as it occurs."""
+
+    @property
+    def length(self) -> int:
+        """How many words it has."""
+        return len(self.terms)
 
     @property
     def embedding_text(self) -> str:

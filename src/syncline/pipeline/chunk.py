@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from syncline.core.prepared import Chunk
-from syncline.pipeline.terms import terms
+from syncline.pipeline.terms import term_list
 
 __all__ = ["CHUNKER_VERSION", "Chunking", "chunk"]
 
@@ -53,12 +53,11 @@ def chunk(text: str, stemming: str, chunking: Chunking) -> list[Chunk]:
 
 
 def _make(n: int, text: str, start: int, headings: tuple[str, ...], stemming: str) -> Chunk:
-    found = terms(text, stemming)
+    found = term_list(text, stemming)
     embedded = text
     if headings:
         embedded = " > ".join(headings) + "\n" + text
-        for term, count in _heading_terms(headings, stemming):
-            found[term] = found.get(term, 0) + count
+        found += _heading_terms(headings, stemming)
     return Chunk(
         n=n,
         text=text,
@@ -66,13 +65,12 @@ def _make(n: int, text: str, start: int, headings: tuple[str, ...], stemming: st
         start=start,
         hash=blake2b(embedded.encode(), digest_size=16).digest(),
         terms=found,
-        length=sum(found.values()),
     )
 
 
 @lru_cache(maxsize=256)
-def _heading_terms(path: tuple[str, ...], stemming: str) -> tuple[tuple[str, int], ...]:
-    return tuple(terms("\n".join(path), stemming).items())
+def _heading_terms(path: tuple[str, ...], stemming: str) -> tuple[str, ...]:
+    return tuple(term_list("\n".join(path), stemming))
 
 
 @dataclass(slots=True)

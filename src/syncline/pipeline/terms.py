@@ -23,6 +23,7 @@ __all__ = [
     "spaced",
     "stem",
     "stemming_of",
+    "term_list",
     "terms",
     "word_spans",
 ]
@@ -74,20 +75,26 @@ _ASCII_FOLDED = bytes(
 
 def terms(text: str, stemming: str) -> dict[str, int]:
     """The stemmed words of `text`, with how often each occurs."""
+    return Counter(term_list(text, stemming))
+
+
+def term_list(text: str, stemming: str) -> list[str]:
+    """The stemmed words of `text`, each as often as it occurs; their order says nothing."""
     memo = _memos.get(stemming)
     if memo is None:
         memo = _memos[stemming] = _Memo(stemming)
     elif len(memo) > _REMEMBERED:
         memo.clear()
-    # An ASCII word is one term: these are cut, folded and counted without a step of Python's own.
+    # An ASCII word is one term: these are cut, folded and stemmed without a step of Python's own.
     words = text.encode("utf-8", "surrogatepass").translate(_ASCII_FOLDED).split()
     if text.isascii():
-        return Counter(map(memo.__getitem__, words))
-    found = Counter(map(memo.__getitem__, filter(bytes.isascii, words)))
+        return list(map(memo.__getitem__, words))
+    found = list(map(memo.__getitem__, filter(bytes.isascii, words)))
     for run in words:
         if not run.isascii():
-            for word in _folded(run.decode("utf-8", "surrogatepass")):
-                found[stem(word, stemming)] += 1
+            found += (
+                stem(word, stemming) for word in _folded(run.decode("utf-8", "surrogatepass"))
+            )
     return found
 
 

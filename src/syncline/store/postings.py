@@ -10,9 +10,8 @@ occurs in it (8), and how long it is (8, logarithmic): all that BM25 asks for.
 
 from __future__ import annotations
 
-import struct
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 from math import log
 
 from syncline.core.model import WorkspaceId
@@ -86,18 +85,49 @@ async def write_postings(
     numbered: Iterable[tuple[int, Sequence[Chunk], Sequence[int]]],
 ) -> None:
     """In a batch's transaction: the segment's rows."""
-    lists: defaultdict[str, list[int]] = defaultdict(list)
-    for _, chunks, numbers in numbered:
-        for chunk, number in zip(chunks, numbers, strict=True):
-            bare = pack(number, chunk.length)
-            for term, count in chunk.terms.items():
-                lists[term].append(bare + (min(count, 255) << 8))
+    lists = _lists_of(
+        [
+            (chunk, number)
+            for _, chunks, numbers in numbered
+            for chunk, number in zip(chunks, numbers, strict=True)
+        ]
+    )
     async with db.cursor().copy(COPY_POSTINGS) as copy:
-        await copy.write(posting_rows(workspace, segment, _packed(lists)))
+        await copy.write(posting_rows(workspace, segment, lists))
 
 
-def _packed(lists: Mapping[str, Sequence[int]]) -> Iterable[tuple[str, bytes]]:
-    """In the order of the index, which is that of the terms' bytes."""
-    for term in sorted(lists, key=str.encode):
-        entries = lists[term]
-        yield term, struct.pack(f">{len(entries)}q", *entries)
+def _lists_of(numbered: Sequence[tuple[Chunk, int]]) -> Iterable[tuple[str, bytes]]:
+    """Each term with its entries, in the order of the index, which is that of the terms' bytes."""
+    import numpy as np  # only where there is something to write
+
+    found = [chunk.terms for chunk, number in numbered]
+    entries = np.array([pack(number, chunk.length) for chunk, number in numbered], np.int64)
+    lengths = np.fromiter(map(len, found), np.int64, len(found))
+    places = _Places()
+    words = np.fromiter(
+        map(places.__getitem__, chain.from_iterable(found)), np.int64, int(lengths.sum())
+    )
+    names = sorted(places, key=str.encode)
+    ranks = np.empty(len(names), np.int64)
+    ranks[[places[name] for name in names]] = np.arange(len(names))
+    # A word of a chunk is a number: sorted, equal ones stand together, and are counted.
+    pairs = ranks[words] * len(found) + np.repeat(np.arange(len(found)), lengths)
+    pairs.sort()
+    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    counts = np.diff(first, append=len(pairs))
+    ranked, chunk = np.divmod(pairs[first], max(1, len(found)))
+    packed = (entries[chunk] + (np.minimum(counts, 255) << 8)).astype(">i8").tobytes()
+    ends = (np.searchsorted(ranked, np.arange(len(names)), side="right") * 8).tolist()
+    return zip(
+        names,
+        (packed[start:end] for start, end in pairwise((0, *ends))),
+        strict=True,
+    )
+
+
+class _Places(dict[str, int]):
+    """A number for each word, in the order in which they are met."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = place = len(self)
+        return place
