@@ -53,7 +53,12 @@ class Writer:
             append(first)
         for name, tag, text in zip(markup.names, markup.tags, texts, strict=True):
             handle = handlers.get(name)
-            if handle is not None:
+            if handle is Writer.block:
+                if self._heading:
+                    append(" ")
+                elif inline:
+                    self.flush()
+            elif handle is not None:
                 handle(self, tag)
                 handlers = self._handlers
             # Space before a block's first word is nothing, except in code.

@@ -14,8 +14,6 @@ _INVISIBLE = re.compile(
 )
 _LINE_END = re.compile("\r\n?|[\x0c\x85\u2028\u2029]")
 _SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-# Without the look-behind, a long run of spaces in mid-line would cost its square.
-_TRAILING = re.compile(r"(?<![ \t])[ \t]+$", re.MULTILINE)
 _BLANKS = re.compile(r"\n{3,}")
 _FENCE = re.compile(r"^[ >]*(`{3,})(.*)$", re.MULTILINE)
 
@@ -27,7 +25,7 @@ def normalise(text: str) -> str:
     """
     text = clean_characters(text)
     if " \n" in text or "\t\n" in text or text.endswith((" ", "\t")):
-        text = _TRAILING.sub("", text)
+        text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
     text = text.strip("\n")
     if "\n\n\n" not in text:
         return text
@@ -44,7 +42,7 @@ def clean_characters(text: str) -> str:
     raw = text.encode("utf-8", "surrogatepass")
     clean = text
     if len(raw.translate(None, _CONTROL_BYTES)) != len(raw) or (
-        not ascii_only and _SUSPECT_BYTES.search(raw)
+        not ascii_only and _SUSPECT_BYTES.search(raw.translate(None, _ASCII_BYTES))
     ):
         clean = _SPACES.sub(" ", _INVISIBLE.sub("", _LINE_END.sub("\n", text)))
     if ascii_only or unicodedata.is_normalized("NFC", clean):
@@ -53,6 +51,7 @@ def clean_characters(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFC", clean))
 
 
+_ASCII_BYTES = bytes(range(128))
 _CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n")) + b"\x7f"
 # C1 controls, no-break spaces, soft hyphens; other spaces and line ends; surrogates (and some
 # Hangul); marks and non-characters.

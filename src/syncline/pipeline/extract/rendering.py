@@ -9,7 +9,7 @@ import re
 
 from syncline.pipeline.extract.blocks import BREAK, Writer
 from syncline.pipeline.extract.layout import Layout
-from syncline.pipeline.extract.serialised import split_tags, windows_of
+from syncline.pipeline.extract.serialised import split_tags, windows_of, without_plain_tags
 
 __all__ = ["NEVER_TEXT", "render", "render_text_only"]
 
@@ -38,7 +38,7 @@ def _render(html: str, refused: frozenset[str]) -> str | None:
         html = _COMMENT.sub("", html)
     if BREAK in html:
         html = html.replace(BREAK, "")
-    windows = windows_of(html)
+    windows = windows_of(without_plain_tags(html))
     markup = split_tags(windows[0])
     layout = Layout()
     for window in windows:
