@@ -20,6 +20,9 @@ __all__ = ["HashingEmbedder"]
 _DIMENSION = 256
 _WORD = re.compile(r"\w+")
 _REMEMBERED = 50_000
+_ASCII_FOLDED = bytes(
+    ord(chr(n).lower()) if n < 128 and _WORD.match(chr(n)) else ord(" ") for n in range(256)
+)
 
 
 class HashingEmbedder:
@@ -35,7 +38,7 @@ class HashingEmbedder:
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
         # Every word is a column to be added to, or one of as many to be taken from.
-        words = [list(map(_places.__getitem__, _WORD.findall(text.lower()))) for text in texts]
+        words = [list(map(_places.__getitem__, _words(text))) for text in texts]
         text_of_word = np.repeat(np.arange(len(texts)), [len(each) for each in words])
         columns = np.fromiter(chain.from_iterable(words), np.int64, len(text_of_word))
         counts = np.bincount(
@@ -47,11 +50,17 @@ class HashingEmbedder:
         return rows
 
 
-class _Places(dict[str, int]):
+def _words(text: str) -> list[bytes]:
+    if text.isascii():
+        return text.encode().translate(_ASCII_FOLDED).split()
+    return [word.encode("utf-8", "surrogatepass") for word in _WORD.findall(text.lower())]
+
+
+class _Places(dict[bytes, int]):
     """Where each word counts, remembered."""
 
-    def __missing__(self, word: str) -> int:
-        hashed = blake2b(word.encode("utf-8", "surrogatepass"), digest_size=2).digest()
+    def __missing__(self, word: bytes) -> int:
+        hashed = blake2b(word, digest_size=2).digest()
         place = hashed[0] if hashed[1] & 1 else _DIMENSION + hashed[0]
         if len(self) < _REMEMBERED:
             self[word] = place

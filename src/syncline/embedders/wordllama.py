@@ -34,6 +34,10 @@ _SPACE = "▁"
 _LONGEST_WORD = 64
 """Longer ones are cut: they are data, of which nothing recurs."""
 _FIRST_ROWS = 4096
+_JOINED = 100
+"""Words that are given to the tokeniser as one text."""
+_AT_ONCE = 512
+"""Words whose tokens are added up together: what they come to fits in the processor's cache."""
 
 
 class WordLlamaEmbedder:
@@ -42,11 +46,15 @@ class WordLlamaEmbedder:
     name = "wordllama-256/1"
     dimension = _DIMENSION
 
-    def __init__(self, *, remembered: int = 65_536) -> None:
+    def __init__(self, *, remembered: int = 32_768) -> None:
         """`remembered` bounds the words whose sums are kept between calls, at 1 kB each."""
         self._vectors, self._tokeniser = _load()
         self._space = self._tokeniser.token_to_id(_SPACE)
+        vocabulary = self._tokeniser.get_vocab(with_added_tokens=False)
+        self._begins = np.zeros(len(self._vectors), np.bool_)
+        self._begins[[n for token, n in vocabulary.items() if token[:1] == _SPACE]] = True
         self._remembered = remembered
+        self._recurring: set[str] = set()
         self._rows: dict[str, int] = {}
         self._sums = np.zeros((0, _DIMENSION), np.float32)
 
@@ -66,7 +74,7 @@ class WordLlamaEmbedder:
                 # bit whatever is remembered, and whichever batch the text comes in.
                 sums[[rows[word] for word in each]].sum(axis=0, out=out[n])
         if len(rows) > self._remembered:
-            self._rows, self._sums = {}, np.zeros((0, _DIMENSION), np.float32)
+            self._forget()
         lengths = np.sqrt(np.einsum("ij,ij->i", out, out))[:, None]
         np.divide(out, lengths, out=out, where=lengths > 0)
         return out
@@ -74,7 +82,9 @@ class WordLlamaEmbedder:
     def _learn(self, texts: Iterable[Sequence[str]]) -> None:
         """Sum the tokens of every word that is new."""
         rows = self._rows
-        new = [word for word in dict.fromkeys(chain.from_iterable(texts)) if word not in rows]
+        words = dict.fromkeys(chain.from_iterable(texts))
+        new = [word for word in words if word not in rows]
+        self._recurring |= words.keys() & rows.keys()
         if not new:
             return
         first, needed = len(rows), len(rows) + len(new)
@@ -85,22 +95,50 @@ class WordLlamaEmbedder:
         self._sum_tokens(new, self._sums[first:needed])
         rows.update(zip(new, range(first, needed), strict=True))
 
+    def _forget(self) -> None:
+        """Keep the words that came again; most come once."""
+        kept = [word for word in self._rows if word in self._recurring][: self._remembered // 2]
+        self._sums[: len(kept)] = self._sums[[self._rows[word] for word in kept]]
+        self._sums[len(kept) :] = 0
+        self._rows = dict(zip(kept, range(len(kept)), strict=True))
+        self._recurring.clear()
+
     def _sum_tokens(self, words: list[str], out: NDArray[np.float32]) -> None:
-        ids: list[int] = []
-        starts: list[int] = []
-        # The tokeniser puts one space before each, which the runs then have too many.
-        spelt = [word[1:] if word.isspace() and word[0] == " " else word for word in words]
-        encoded = self._tokeniser.encode_batch_fast(spelt, add_special_tokens=False)
-        for word, encoding in zip(words, encoded, strict=True):
-            found: list[int] = encoding.ids
-            starts.append(len(ids))
-            ids += found[1:] if word[0] == "\n" and found[:1] == [self._space] else found
-        tokens, first = np.array(ids, np.int64), np.array(starts, np.int64)
-        counts = np.diff(first, append=len(ids))
+        tokens, first = self._tokens_of(words)
+        counts = np.diff(first, append=len(tokens))
         # All first tokens, then all second ones: each word's are added in its own order.
-        for n in range(int(counts.max(initial=0))):
-            longer = np.flatnonzero(counts > n)
-            out[longer] += self._vectors[tokens[first[longer] + n]]
+        for start in range(0, len(words), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            for n in range(int(counts[part].max())):
+                longer = start + np.flatnonzero(counts[part] > n)
+                out[longer] += self._vectors[tokens[first[longer] + n]]
+
+    def _tokens_of(self, words: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The tokens of all words, one after another, and where each word's begin."""
+        # Many words in one text cost half of what many texts cost. A token that begins with a
+        # space begins a word, but for words that hold one themselves.
+        odd = {n for n, word in enumerate(words) if word.isspace() or _SPACE in word}
+        plain = [word for n, word in enumerate(words) if n not in odd] if odd else words
+        joined = [" ".join(plain[n : n + _JOINED]) for n in range(0, len(plain), _JOINED)]
+        # The tokeniser puts one space before each text, which runs of spaces have too many.
+        alone = [words[n][words[n][0] == " " :] for n in sorted(odd)]
+        encoded = self._tokeniser.encode_batch_fast(joined + alone, add_special_tokens=False)
+        ids = list(chain.from_iterable(each.ids for each in encoded[: len(joined)]))
+        tokens = np.array(ids, np.int64)
+        first = np.flatnonzero(self._begins[tokens])
+        if odd:
+            pieces = np.split(tokens, first[1:]) if plain else []
+            for n, each in zip(sorted(odd), encoded[len(joined) :], strict=True):
+                pieces.insert(n, np.array(each.ids, np.int64))
+            tokens = np.concatenate(pieces)
+            first = np.cumsum([0, *map(len, pieces[:-1])])
+        # A line end has no space before it.
+        lines = np.array([word[0] == "\n" for word in words], np.bool_)
+        counts = np.diff(first, append=len(tokens))
+        lines[lines] = (counts[lines] > 0) & (tokens[first[lines]] == self._space)
+        kept = np.ones(len(tokens), np.bool_)
+        kept[first[lines]] = False
+        return tokens[kept], first - np.cumsum(lines) + lines
 
 
 _SPACED = re.compile(r"\n[^ \n]*| +(?= )|[^ \n]+")
