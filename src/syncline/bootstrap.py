@@ -18,13 +18,13 @@ from syncline.store.database import Connection, Database, connect
 from syncline.store.runs import session_name
 from syncline.sync.opening import ConnectorOpener, OpenTransport, Scope
 from syncline.sync.pool import WorkerPool
-from syncline.sync.preparer import Preparer
 from syncline.sync.run import Tools
 from syncline.sync.secrets import secrets_for
 from syncline.sync.tokens import StoredTokens
 from syncline.sync.work import RunContext
 
 if TYPE_CHECKING:
+    from syncline.sync.preparer import Preparer
     from syncline.transport.hosts import Shared
     from syncline.transport.oauth import Renewal
 
@@ -92,6 +92,8 @@ async def open_preparer(
     load_embedder: Callable[[], Embedder],
 ) -> Preparer:
     """In a worker process: what prepares one run's batches."""
+    from syncline.sync.preparer import Preparer  # commands have no use for it
+
     spec = Registry.from_environment(environ).get(context.kind)
     embedder = describe(settings)
     resources = AsyncExitStack()

@@ -29,9 +29,11 @@ from syncline.sync.nursery import ENDED, MADE, NEWS
 from syncline.sync.pool import read_message, write_message
 from syncline.sync.preparer import Preparer
 
-__all__ = ["main"]
+__all__ = ["main", "nurse"]
 
 _head = struct.Struct(">I")
+_ALLOCATIONS = 100_000
+"""Between two looks for garbage."""
 
 
 class _Worker:
@@ -94,17 +96,24 @@ def _serve(worker: _Worker, requests: BinaryIO, answers: BinaryIO) -> None:
 
 def main() -> None:
     """Serve until the input ends."""
+    if len(sys.argv) > 1:
+        nurse(int(sys.argv[1]))
+        return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_environment()
     load_embedder = embedder_loader(settings)
-    if len(sys.argv) > 1:
-        with socket.socket(fileno=int(sys.argv[1])) as control:
-            _nurse(control, settings, load_embedder)
-        return
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # Whatever a library prints must not get between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _work(settings, load_embedder, sys.stdin.buffer, answers)
+
+
+def nurse(descriptor: int) -> None:
+    """Make workers for whoever asks through this socket, until nobody does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = Settings.from_environment()
+    with socket.socket(fileno=descriptor) as control:
+        _nurse(control, settings, embedder_loader(settings))
 
 
 def _work(
@@ -182,12 +191,16 @@ def _import_all(load_embedder: Callable[[], Embedder]) -> None:
     """What every worker will need, and none needs to have alone."""
     import syncline.connectors.files.connector
     import syncline.pipeline.extract.html
-    import syncline.pipeline.extract.markdown  # noqa: F401 - for the ones that are forked
+    import syncline.pipeline.extract.markdown
+    import syncline.pipeline.minhash
+    import syncline.sync.preparer  # noqa: F401 - for the ones that are forked
 
     load_embedder()
     # Nothing that is there already is garbage, or worth a copy of its page.
     gc.collect()
     gc.freeze()
+    # A batch makes a hundred thousand things, and hardly any refer to themselves.
+    gc.set_threshold(_ALLOCATIONS)
 
 
 if __name__ == "__main__":

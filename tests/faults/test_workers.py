@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from syncline.cli.running import end_threads
 from syncline.core.errors import SynclineError
 from syncline.settings import Settings
 from syncline.sync.nursery import Nursery, WorkerProcess
@@ -30,9 +33,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, **settings.to_environment()}
 
 
-@pytest.fixture
-async def nursery(environment: dict[str, str]) -> AsyncIterator[Nursery]:
+@pytest.fixture(params=["started", "copied"])
+async def nursery(
+    environment: dict[str, str], request: pytest.FixtureRequest
+) -> AsyncIterator[Nursery]:
+    """A program of its own, or a copy of this process, as a command makes it."""
     nursery = Nursery(environment)
+    if request.param == "copied":
+        nursery.end_threads = end_threads
     yield nursery
     await nursery.close()
 
@@ -63,6 +71,37 @@ async def test_workers_are_copies_of_one_process_with_one_thread(nursery: Nurser
     assert len(os.listdir(f"/proc/{parent}/task")) == 1  # noqa: PTH208 - no folder of files
     await _end(one, two)
     assert (one.ended.result(), two.ended.result()) == (0, 0)
+
+
+async def test_a_copy_is_made_only_without_other_threads(environment: dict[str, str]) -> None:
+    """Idle ones are ended first; while one is at work, the nursery is a program of its own. A copy
+    holds nothing open that its original does, or a lock would outlive the command."""
+    held, theirs = socket.socketpair()
+    asked = []
+
+    async def asks() -> bool:
+        asked.append(await end_threads())
+        return asked[-1]
+
+    nursery = Nursery(environment)
+    nursery.end_threads = asks
+    goes_on = threading.Event()
+    busy = asyncio.create_task(asyncio.to_thread(goes_on.wait))
+    await asyncio.to_thread(lambda: None)
+    first = await nursery.make()
+    goes_on.set()
+    await busy
+    psutil.Process(psutil.Process(first.pid).ppid()).kill()
+    await asyncio.wait_for(first.ended, 30)
+    second = await nursery.make()
+    assert asked == [False, True]
+    held.close()
+    assert theirs.recv(1) == b""
+    theirs.close()
+    assert await _answers(second)
+    first.writer.close()
+    await _end(second)
+    await nursery.close()
 
 
 async def test_a_dead_worker_says_how_it_ended_and_its_siblings_go_on(nursery: Nursery) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakKeyDictionary
 
 from syncline.cli.screen import Interrupted, note
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
 
-__all__ = ["Interrupted", "Interruption", "run", "run_alone"]
+__all__ = ["Interrupted", "Interruption", "end_threads", "run", "run_alone"]
 
 T = TypeVar("T")
 
@@ -73,11 +76,36 @@ def run_alone(work: Callable[[Interruption], Awaitable[T]]) -> T:
         return runner.run(_heard(work))
 
 
+async def end_threads() -> bool:
+    """End the threads that wait for blocking calls to make; the next call has new ones.
+
+    Whether this process now has its main thread alone. One that is at work is not waited for long.
+    """
+    loop = asyncio.get_running_loop()
+    old = _executors.get(loop)
+    _executors[loop] = ThreadPoolExecutor(thread_name_prefix="syncline")
+    loop.set_default_executor(_executors[loop])
+    if old is not None:
+        old.shutdown(wait=False)
+    for _ in range(_LOOKS):
+        if threading.active_count() == 1:
+            return True
+        await asyncio.sleep(_LOOK_SECONDS)
+    return threading.active_count() == 1
+
+
+_LOOKS = 20
+_LOOK_SECONDS = 0.005
+_executors: WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadPoolExecutor] = WeakKeyDictionary()
+
+
 async def _heard(work: Callable[[Interruption], Awaitable[T]]) -> T:
     interruption = Interruption()
     task = asyncio.ensure_future(work(interruption))
     interruption.task = task
     loop = asyncio.get_running_loop()
+    _executors[loop] = ThreadPoolExecutor(thread_name_prefix="syncline")
+    loop.set_default_executor(_executors[loop])
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):  # Windows raises KeyboardInterrupt instead
             loop.add_signal_handler(number, interruption)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncline.cli.options import AsJson, DataDir, OptionalSource, Quiet, Workspace, parse_date
-from syncline.cli.running import Interrupted, Interruption, run
+from syncline.cli.running import Interrupted, Interruption, end_threads, run
 from syncline.cli.wishes import takes_wishes
 from syncline.core.errors import UsageError
 from syncline.parts.wished import Wished
@@ -113,6 +113,7 @@ def sync(
     async def command(client: Syncline, interruption: Interruption) -> int:
         from syncline.cli.progress import Meter
 
+        client.load_tools().pool.have_process(end_threads)
         row = await client.connections.add(source, **wishes)
         total = await client.connections.last_listed(row)
         with Meter(row.name, total=total, quiet=quiet or as_json) as meter:

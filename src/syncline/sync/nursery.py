@@ -4,6 +4,9 @@ So the second worker costs a few milliseconds instead of half a second, what all
 code, the model) is in memory once, and a replacement for one that died is there at once. Where
 forking is not safe (it is on Linux alone), each worker is a process started anew.
 
+A command that has the process for itself forks the nursery too, which then has most of its imports
+already, in a moment without threads. Everybody else starts it as a program of its own.
+
 The nursery is `python -m syncline.worker FD`: it gets one end of a socket pair for each worker
 wanted, by a message on the socket FD, and tells there whom it has made and how each has ended.
 """
@@ -17,18 +20,21 @@ import socket
 import struct
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 
 from syncline.core.errors import SynclineError
+from syncline.core.failpoints import ENVIRONMENT_VARIABLE, arm
 
 __all__ = ["ENDED", "MADE", "NEWS", "Nursery", "WorkerProcess"]
 
 NEWS = struct.Struct(">Bii")
 """What the nursery tells: `MADE` or `ENDED`, a process, and its exit status."""
 MADE, ENDED = 0, 1
-_COMMAND: tuple[str, ...] = (sys.executable, "-m", "syncline.worker")
+_MODULE = "syncline.worker"
+_COMMAND: tuple[str, ...] = (sys.executable, "-m", _MODULE)
 _LIMIT = 1 << 20
 
 
@@ -54,8 +60,11 @@ class Nursery:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self.end_threads: Callable[[], Awaitable[bool]] | None = None
+        """Set by whoever has this process for itself: ends its idle threads, and tells whether
+        none but the main one is left."""
         self._lock = asyncio.Lock()
-        self._process: Process | None = None
+        self._process: Process | _Fork | None = None
         self._control: socket.socket | None = None
         self._news: asyncio.Task[None] | None = None
         self._made: asyncio.Future[int] | None = None
@@ -104,20 +113,26 @@ class Nursery:
             await self._process.wait()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *_COMMAND,
-                str(theirs.fileno()),
-                stdin=asyncio.subprocess.DEVNULL,
-                # Whatever a library prints is no answer of ours.
-                stdout=sys.stderr.fileno(),
-                env=self._environment,
-                pass_fds=(theirs.fileno(),),
-                # A terminal's Ctrl-C is for the coordinator, which ends its workers in order.
-                start_new_session=True,
-            )
+            if self.end_threads is not None and await self.end_threads():
+                self._process = _Fork(theirs, self._environment)
+            else:
+                self._process = await self._start(theirs)
         ours.setblocking(False)
         self._control = ours
         self._news = asyncio.create_task(self._listen(ours))
+
+    async def _start(self, theirs: socket.socket) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            str(theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            # Whatever a library prints is no answer of ours.
+            stdout=sys.stderr.fileno(),
+            env=self._environment,
+            pass_fds=(theirs.fileno(),),
+            # A terminal's Ctrl-C is for the coordinator, which ends its workers in order.
+            start_new_session=True,
+        )
 
     async def _listen(self, control: socket.socket) -> None:
         """Hear what becomes of the workers, until the nursery has gone."""
@@ -165,3 +180,44 @@ class Nursery:
         self._watched.add(task)
         task.add_done_callback(self._watched.discard)
         return worker
+
+
+class _Fork:
+    """The nursery as a copy of this process, which has no other thread at this moment."""
+
+    def __init__(self, control: socket.socket, environment: Mapping[str, str]) -> None:
+        self._pid = os.fork()
+        if self._pid == 0:
+            status = 1
+            try:
+                _become_nursery(control.fileno(), environment)
+                status = 0
+            except BaseException:  # noqa: BLE001 - nothing may run on in what is a copy
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+
+    async def wait(self) -> None:
+        with suppress(ChildProcessError):
+            await asyncio.to_thread(os.waitpid, self._pid, 0)
+
+
+def _become_nursery(control: int, environment: Mapping[str, str]) -> None:
+    """What a program started anew would have been given, and nothing of what this one holds.
+
+    Objects that own what is closed here are never freed: a copy ends without cleaning up.
+    """
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.closerange(3, control)
+    os.closerange(control + 1, os.sysconf("SC_OPEN_MAX"))
+    os.environ.update(environment)
+    arm(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+    import_module(_MODULE).nurse(control)

@@ -10,7 +10,7 @@ import asyncio
 import os
 import pickle
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
@@ -78,6 +78,10 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._slots = asyncio.Semaphore(size)
+
+    def have_process(self, end_threads: Callable[[], Awaitable[bool]]) -> None:
+        """This process is ours alone, and may be copied; see `Nursery.end_threads`."""
+        self._nursery.end_threads = end_threads
 
     async def run(
         self, context_id: int, context: RunContext, seq: int, items: Sequence[WorkItem]

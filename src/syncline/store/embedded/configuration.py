@@ -73,7 +73,7 @@ def _settings(folder: DataFolder, endpoint: Endpoint) -> dict[str, str]:
         "max_connections": "100",
         "password_encryption": "scram-sha-256",
         # Memory, for a machine that has other things to do.
-        "shared_buffers": "256MB" if memory >= 4096 * _MEGABYTE else "128MB",
+        "shared_buffers": "128MB",
         "effective_cache_size": f"{max(memory // 2 // _MEGABYTE, 256)}MB",
         "work_mem": "16MB",
         "maintenance_work_mem": "128MB",
