@@ -25,7 +25,6 @@ from benchmarks.corpus import BUILD, make_large_corpus
 from benchmarks.measure import Syncline, data_folder, undisturbed
 from benchmarks.peers.environments import run_on
 from benchmarks.retrieval import read_chunks
-from syncline.embedders.catalogue import describe
 from syncline.store import search as index
 from syncline.store.search_scope import Scope
 
@@ -113,14 +112,14 @@ def _spent(server: int) -> float:
 async def _near(kb: syncline.Syncline, questions: Sequence[str]) -> tuple[list[set[int]], bool]:
     """The ten nearest chunks to each question, and whether an index was asked."""
     found = []
-    model = describe(kb.settings).name
     async with kb.session() as (db, workspace):
-        corpus = await index.describe_corpus(db, workspace, model)
+        corpus = await index.describe_corpus(db, workspace)
         for vector in await kb.load_embedder().embed(questions):
             literal = index.vector_literal(vector.tolist())
-            near = await index.nearest(db, Scope(workspace, None), corpus, literal, 100)
+            asked = index.Asked(corpus.models[0], literal)
+            near = await index.nearest(db, Scope(workspace, None), asked, 100)
             found.append([(each.id, each.meaning or 0.0) for each in near])
-    return [_ten(each) for each in found], corpus.index is not None
+    return [_ten(each) for each in found], corpus.models[0].index is not None
 
 
 def _ten(near: Sequence[tuple[int, float]]) -> set[int]:

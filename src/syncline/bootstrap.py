@@ -80,7 +80,7 @@ def build_tools(
             size=settings.workers,
             batch_seconds=settings.batch_seconds,
         ),
-        embedder=(embedder.name, embedder.dimension),
+        embedder=embedder,
         vault=Vault(KeyRing(settings)),
     )
 
@@ -125,7 +125,7 @@ async def open_preparer(
             context,
             connector=connector,
             capabilities=spec.capabilities,
-            embedder=(embedder.name, embedder.dimension),
+            embedder=embedder,
             load_embedder=load_embedder,
             connection=connection,
             resources=resources,

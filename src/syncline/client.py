@@ -19,12 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from syncline.core.errors import ConfigurationError, NotHere, UsageError
+from syncline.core.errors import ConfigurationError, NotHere, SourceError, UsageError
 from syncline.core.model import Mode, WorkspaceId
 from syncline.parts.config import Config
 from syncline.parts.connections import Connections
 from syncline.parts.dead_letters import DeadLetters
 from syncline.parts.documents import Deletions, Documents, Duplicates
+from syncline.parts.embeddings import Embeddings
 from syncline.parts.events import Events
 from syncline.parts.jobs import Jobs
 from syncline.parts.keys import Keys
@@ -36,7 +37,7 @@ from syncline.store.database import Connection, Database
 from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 
 if TYPE_CHECKING:
-    from syncline.core.ports import Embedder
+    from syncline.core.ports import Embedder, EmbedderInfo
     from syncline.sync.health import Health
     from syncline.sync.history import RunReport, RunSummary
     from syncline.sync.hours import Hour
@@ -49,6 +50,8 @@ __all__ = ["Syncline", "open"]
 
 _MERGED_CHUNKS = 5_000
 """What a sync merges of the full-text index: a share of a second. `maintain` does the rest."""
+_EMBEDDED_PASSAGES = 1_000
+"""What a sync embeds of what another model has embedded; `embeddings.update` does the rest."""
 
 
 def open(  # noqa: A001 - the package's own word for it: `syncline.open()`
@@ -90,6 +93,8 @@ class Syncline:
         self._database = Database(settings)
         self._tools: Tools | None = None
         self._embedder: Embedder | None = None
+        self._former: dict[str, Embedder] = {}
+        """Embedders that have been set before, by name."""
         self._workspace_id: WorkspaceId | None = None
         """Once it is there: workspaces are not renamed."""
         self.connections = Connections(self)
@@ -102,6 +107,7 @@ class Syncline:
         self.config = Config(self)
         self.keys = Keys(self)
         self.events = Events(self)
+        self.embeddings = Embeddings(self)
 
     # --- opening and closing ---------------------------------------------------------------------
 
@@ -196,6 +202,9 @@ class Syncline:
 
                     await hosts.run_once(db, row.workspace_id)
                 await segments.run_once(db, row.workspace_id, most=_MERGED_CHUNKS)
+            await self.embeddings.update(most=_EMBEDDED_PASSAGES)
+        except (SourceError, ConfigurationError):
+            pass  # the model does not answer, as the status says; what it lacks can wait
         except psycopg.OperationalError:
             pass  # the database went away, as the report says; the next run does it
 
@@ -203,10 +212,12 @@ class Syncline:
         """Bring the workspace's indexes in order; its syncs and searches go on meanwhile.
 
         `syncline up` does this from time to time. A program that keeps a large workspace open
-        without it may: above 20,000 chunks a vector index makes searches faster.
+        without it may: above 20,000 chunks a vector index makes searches faster. After a change
+        of the model, it embeds what the new one lacks.
         """
         from syncline.sync.maintenance import indexes
 
+        await self.embeddings.update()
         async with self.session() as (db, workspace):
             await indexes.run_once(db, self._database.connect_as_owner, workspace)
 
@@ -257,7 +268,9 @@ class Syncline:
         request = SearchRequest(text, **wanted)
         model = describe(self.settings).name
         async with self.session() as (db, workspace):
-            return await search(db, workspace, request, self.load_embedder, model)
+            return await search(
+                db, workspace, request, self.load_embedder, model, self.load_former_embedder
+            )
 
     async def status(self) -> Status:
         """Every connection with its freshness, its last run and its counts."""
@@ -348,3 +361,11 @@ class Syncline:
 
             self._embedder = create(self.settings)
         return self._embedder
+
+    def load_former_embedder(self, info: EmbedderInfo) -> Embedder:
+        """A model that was set before, of which there are embeddings still."""
+        if info.name not in self._former:
+            from syncline.embedders.catalogue import recreate
+
+            self._former[info.name] = recreate(self.settings, info)
+        return self._former[info.name]

@@ -105,6 +105,7 @@ class Service:
                 upkeep = Upkeep(
                     self.database,
                     self.settings,
+                    tools.embedder,
                     with_default=not isinstance(schedule, Manual),
                     registry=tools.opener.registry,
                     on_trouble=self.on_trouble,

@@ -69,8 +69,19 @@ _VARIABLES = {
     "embedding_url": "SYNCLINE_EMBEDDING_URL",
     "embedding_model": "SYNCLINE_EMBEDDING_MODEL",
     "embedding_dimension": "SYNCLINE_EMBEDDING_DIMENSION",
+    "embedding_query_prefix": "SYNCLINE_EMBEDDING_QUERY_PREFIX",
+    "embedding_passage_prefix": "SYNCLINE_EMBEDDING_PASSAGE_PREFIX",
+    "embedding_folder": "SYNCLINE_EMBEDDING_FOLDER",
+    "embedding_max_tokens": "SYNCLINE_EMBEDDING_MAX_TOKENS",
     "embedding_key": "SYNCLINE_EMBEDDING_KEY",
+    "former_embedding_key": "SYNCLINE_FORMER_EMBEDDING_KEY",
 }
+
+
+_SECRETS = (
+    *("embedding_key", "former_embedding_key"),
+    *("alert_webhook", "alert_secret", "smtp_url"),
+)
 
 
 def _seconds(value: Any) -> Any:
@@ -280,8 +291,8 @@ class Settings(BaseModel):
     )
     embedder: str = Field(
         default="wordllama",
-        description="SYNCLINE_EMBEDDER: what makes the vectors: wordllama, or service (one "
-        "with OpenAI's protocol)",
+        description="SYNCLINE_EMBEDDER: what makes the vectors: wordllama, service (one with "
+        "OpenAI's protocol), or onnx (a sentence-transformer's files)",
     )
     embedding_url: str = Field(
         default="https://api.openai.com/v1",
@@ -300,14 +311,39 @@ class Settings(BaseModel):
         description="SYNCLINE_EMBEDDING_DIMENSION: how many numbers the model gives for a text; "
         "need not be set for OpenAI's own models",
     )
+    embedding_query_prefix: str = Field(
+        default="",
+        description="SYNCLINE_EMBEDDING_QUERY_PREFIX: what service and onnx put before a question, "
+        "such as `query: `; the model's page says whether it wants one",
+    )
+    embedding_passage_prefix: str = Field(
+        default="",
+        description="SYNCLINE_EMBEDDING_PASSAGE_PREFIX: and before a passage, such as `passage: `",
+    )
+    embedding_folder: Path | None = Field(
+        default=None,
+        description="SYNCLINE_EMBEDDING_FOLDER: where onnx finds `model.onnx` and `tokenizer.json`",
+    )
+    embedding_max_tokens: int | None = Field(
+        default=None,
+        ge=8,
+        le=65_536,
+        description="SYNCLINE_EMBEDDING_MAX_TOKENS: what onnx reads of a text at most; unset, what "
+        "the folder says, at most 512",
+    )
     embedding_key: SecretStr | None = Field(
         default=None, description="SYNCLINE_EMBEDDING_KEY: the key that the service wants"
+    )
+    former_embedding_key: SecretStr | None = Field(
+        default=None,
+        description="SYNCLINE_FORMER_EMBEDDING_KEY: the key of the service that was used before, "
+        "for searches until the new model has all passages; need not be set at the same address",
     )
 
     @model_validator(mode="after")
     def _secrets_are_known(self) -> Settings:
         """None of them is told, wherever it turns up."""
-        for name in ("embedding_key", "alert_webhook", "alert_secret", "smtp_url"):
+        for name in _SECRETS:
             value: SecretStr | None = getattr(self, name)
             if value is not None:
                 remember_secret(value.get_secret_value())

@@ -8,6 +8,7 @@ from datetime import timedelta
 from syncline.connectors.registry import Registry
 from syncline.core.events import EventKind
 from syncline.core.jobs import Dead
+from syncline.embedders.catalogue import describe
 from syncline.settings import Settings
 from syncline.store import jobs as queue
 from syncline.store.connections import add_connection, remove_connection
@@ -150,14 +151,15 @@ async def test_each_service_runs_on_one_machine_at_a_time(
 async def test_upkeep_does_what_is_due(db: Connection, database: Database) -> None:
     """All of it at first, and by two services at once only once; nothing before its time."""
     await db.execute("DELETE FROM upkeep")
+    settings = Settings(embedder="hashing")
     services = [
-        Upkeep(database, Settings.from_environment({}), with_default=False, registry=Registry())
+        Upkeep(database, settings, describe(settings), with_default=False, registry=Registry())
         for _ in range(2)
     ]
     first, second = await asyncio.gather(*(each.run_once() for each in services))
     names = {
         *("freshness", "complete lists", "indexes", "deleted documents", "runs", "kept answers"),
-        *("jobs", "events"),
+        *("jobs", "events", "embeddings"),
     }
     assert first.keys() | second.keys() == names
     assert first.keys() & second.keys() == set()

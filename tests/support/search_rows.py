@@ -101,6 +101,11 @@ async def put_embeddings(db: Connection, to: Filled, model: str) -> None:
         "INSERT INTO models (name, dimension) VALUES (%s, 256) ON CONFLICT DO NOTHING", (model,)
     )
     await db.execute(
+        "INSERT INTO workspace_models (workspace_id, model_id, wanted, complete)"
+        " SELECT %s, id, true, true FROM models WHERE name = %s ON CONFLICT DO NOTHING",
+        (to.workspace, model),
+    )
+    await db.execute(
         "INSERT INTO embeddings (workspace_id, model_id, chunk_hash, vector)"
         " SELECT DISTINCT ON (c.hash) c.workspace_id, m.id, c.hash,"
         " array_fill(0.0625::real, ARRAY[256])::halfvec"

@@ -24,6 +24,7 @@ COMMANDS = {
     "documents": "List documents, show one, tell why one is there or not, bring one back.",
     "deletions": "List what the guard holds, and approve or reject it.",
     "duplicates": "List documents that are much alike, and say whether they are the same.",
+    "embeddings": "Show which models the passages are embedded with; change to another now.",
     "apply": "Make workspaces and connections what a file says.",
     "connections": "List, show, add, change, check or remove connections, say when they run.",
     "connectors": "List the kinds of sources, or show what one reads, needs and costs.",

@@ -13,7 +13,7 @@ from syncline.cli.screen import is_terminal, note, shown, span, width
 if TYPE_CHECKING:
     from syncline.sync.report import Progress
 
-__all__ = ["Meter", "open_live"]
+__all__ = ["Counter", "Meter", "open_live"]
 
 _FIRST_AFTER = 0.4
 """Seconds: a run that is over by then needs no display."""
@@ -93,6 +93,42 @@ class Meter:
             return None
         to_do = max(self._total, progress.listed) - progress.settled
         return None if to_do <= 0 else to_do * seconds / progress.settled
+
+
+class Counter:
+    """A live line with one number on standard error, where that is a terminal."""
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        self._what = what
+        self._wanted = not quiet and is_terminal(sys.stderr)
+        self._live: Any = None
+        self._started = time.monotonic()
+
+    @property
+    def update(self) -> Callable[[int], None] | None:
+        """What is told of the number; None where nobody watches."""
+        return self._update if self._wanted else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _update(self, number: int) -> None:
+        seconds = time.monotonic() - self._started
+        if seconds < _FIRST_AFTER:
+            return
+        if self._live is None:
+            self._live = open_live()
+        self._live.update(f"{number} {self._what}, {number / seconds:.0f}/s")
 
 
 def open_live() -> Any:

@@ -17,6 +17,7 @@ from syncline.sync.progress import progress_of
 if TYPE_CHECKING:
     from syncline.client import Syncline
     from syncline.store.status_read import ConnectionState
+    from syncline.sync.models import ModelsView
     from syncline.sync.status import Status
 
 app = typer.Typer(add_completion=False)
@@ -58,10 +59,26 @@ def status(
         f"{bold(str(found.documents))} documents, {found.chunks} chunks; "
         f"the database takes {size(found.database_bytes)}."
     )
+    _print_models(found.models)
     for each in found.connections:
         _print_troubles(each)
         print_breakers(each.name, found.breakers.get(each.id, ()))
     return 0
+
+
+def _print_models(models: ModelsView) -> None:
+    changing = models.changing
+    if changing is None:
+        return
+    others = ", ".join(shown(each.name) for each in models.models if not each.wanted)
+    say(
+        f"{changing.passages} of {models.passages} passages are embedded with "
+        f"{shown(changing.name)}; the others are found with {others}."
+    )
+    if changing.trouble:
+        say(f"  It does not get on: {shown(changing.trouble, most=300)}")
+    else:
+        say("  `syncline up` does the rest, or at once: syncline embeddings update")
 
 
 def _last_run(state: ConnectionState) -> str:

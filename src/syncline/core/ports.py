@@ -335,6 +335,20 @@ class ConnectorSpec:
     """A connection's name when none is given, from its options."""
 
 
+@dataclass(frozen=True, slots=True)
+class EmbedderInfo:
+    """What is known of an embedder before its model is loaded."""
+
+    name: str
+    """The full name, with the model's version: part of every embedding's key."""
+    dimension: int
+    kind: str = ""
+    """What the setting calls it."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """What else must be known to load it again: a service's `url`, a model's `folder`, the
+    `query` and `passage` prefixes."""
+
+
 class Embedder(Protocol):
     """Turns texts into vectors, alike for alike texts. Runs in worker processes."""
 
@@ -346,10 +360,14 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
+    async def embed_query(self, text: str) -> Any:
+        """A question's row, to be compared with those of passages; else as `embed`."""
+        ...
+
     async def embed(self, texts: Sequence[str]) -> Any:
         """A float32 array of shape (len(texts), dimension), rows of length 1 (or 0 if empty).
 
-        A local model computes in place, some milliseconds for a hundred texts. Raises a
+        A small local model computes in place, some milliseconds for a hundred texts. Raises a
         `SourceError` where a service does not answer: then nothing was embedded.
         """
         ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncline.core.model import ContentHash, Metadata
 
-__all__ = ["SIGNATURE_VERSION", "Chunk", "Extracted"]
+__all__ = ["SIGNATURE_VERSION", "Chunk", "Extracted", "embedding_text"]
 
 SIGNATURE_VERSION = 1
 """Moves whenever the same text would have other bands: stored ones are then made again."""
@@ -59,4 +59,9 @@ class Chunk:
     @property
     def embedding_text(self) -> str:
         """What is embedded: the chunk under its headings."""
-        return " > ".join(self.headings) + "\n" + self.text if self.headings else self.text
+        return embedding_text(self.headings, self.text)
+
+
+def embedding_text(headings: Sequence[str], text: str) -> str:
+    """What is embedded of a chunk: its text under its headings."""
+    return " > ".join(headings) + "\n" + text if headings else text

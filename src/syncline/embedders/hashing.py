@@ -35,6 +35,11 @@ class HashingEmbedder:
         """See `Embedder.embed`."""
         return self.vectors(texts)
 
+    async def embed_query(self, text: str) -> NDArray[np.float32]:
+        """See `Embedder.embed_query`."""
+        row: NDArray[np.float32] = self.vectors([text])[0]
+        return row
+
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
         # Every word is a column to be added to, or one of as many to be taken from.

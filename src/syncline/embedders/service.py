@@ -76,6 +76,11 @@ class ServiceEmbedder:
         np.divide(rows, lengths, out=rows, where=lengths > 0)
         return rows
 
+    async def embed_query(self, text: str) -> NDArray[np.float32]:
+        """See `Embedder.embed_query`."""
+        row: NDArray[np.float32] = (await self.embed([text]))[0]
+        return row
+
     async def _ask(self, http: HttpTransport, texts: list[str]) -> NDArray[np.float32]:
         question = {"model": self._model, "input": texts, "encoding_format": "float"}
         answer = await http.post(

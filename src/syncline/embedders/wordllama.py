@@ -62,6 +62,11 @@ class WordLlamaEmbedder:
         """See `Embedder.embed`."""
         return self.vectors(texts)
 
+    async def embed_query(self, text: str) -> NDArray[np.float32]:
+        """See `Embedder.embed_query`."""
+        row: NDArray[np.float32] = self.vectors([text])[0]
+        return row
+
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
         words = [_words(text) for text in texts]

@@ -52,11 +52,11 @@ def attributes_hash(metadata: Metadata, principals: tuple[str, ...] | None) -> b
     )
 
 
-def pipeline_fingerprint(filter: Filter, chunking: Chunking, embedder: str) -> bytes:  # noqa: A002  (the field's word)
+def pipeline_fingerprint(filter: Filter, chunking: Chunking) -> bytes:  # noqa: A002  (the field's word)
     """16 bytes over what decides how a content is stored; another one means: read it again.
 
-    `embedder` is the embedder's full name. The reading window is not part of it, because
-    a window removes nothing.
+    The reading window is not part of it, because a window removes nothing; nor is the embedder,
+    because what lacks another one's embedding is known without reading anything.
     """
     return _hash(
         [
@@ -66,14 +66,13 @@ def pipeline_fingerprint(filter: Filter, chunking: Chunking, embedder: str) -> b
             chunking.size,
             chunking.overlap,
             TERMS_VERSION,
-            embedder,
         ]
     )
 
 
-def index_fingerprint(chunking: Chunking, embedder: str) -> bytes:
-    """16 bytes over how a content is cut, tokenised and embedded, whoever brought it."""
-    return _hash([CHUNKER_VERSION, chunking.size, chunking.overlap, TERMS_VERSION, embedder])
+def index_fingerprint(chunking: Chunking) -> bytes:
+    """16 bytes over how a content is cut and tokenised, whoever brought it."""
+    return _hash([CHUNKER_VERSION, chunking.size, chunking.overlap, TERMS_VERSION])
 
 
 def window_fingerprint(pipeline: bytes, filter: Filter) -> bytes:  # noqa: A002  (the field's word)

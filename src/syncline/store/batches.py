@@ -23,6 +23,7 @@ from syncline.store.database import Connection
 from syncline.store.documents_write import write_documents
 from syncline.store.manifest import Known, look_up
 from syncline.store.manifest_write import write_manifest, write_originals
+from syncline.store.models import note_written
 from syncline.store.results import Decision, Document, Item, Result, decide
 from syncline.store.runs import RunRef, hold
 
@@ -43,7 +44,7 @@ class Batch:
     seq: int
     results: Sequence[Result]
     chunking: bytes = b""
-    """The fingerprint of how these contents were chunked and embedded."""
+    """The fingerprint of how these contents were chunked."""
     model: int = 0
     embedded: tuple[Sequence[bytes], Any] = ((), None)
     """Chunk hashes and their new vectors."""
@@ -143,6 +144,8 @@ async def _write_texts(
     for document in documents:
         if document.indexed is not None or document.content_hash not in wanted:
             wanted[document.content_hash] = document.indexed
+    if batch.model:
+        await note_written(db, batch.run.workspace_id, batch.model)
     # Those dropped by a conflict still bring their vectors: harmless, and the next try has them.
     ids = await write_contents(db, batch.run.workspace_id, batch.chunking, wanted)
     await write_embeddings(

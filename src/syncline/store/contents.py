@@ -15,36 +15,19 @@ from syncline.store.signatures import forget_signatures, write_signatures
 
 __all__ = [
     "collect_orphans",
+    "insert_embeddings",
     "known_contents",
     "known_embeddings",
-    "model_id",
     "sections_of",
     "write_contents",
     "write_embeddings",
 ]
 
 
-async def model_id(db: Connection, name: str, dimension: int, *, make: bool = True) -> int:
-    """The number under which a model's embeddings are kept; 0 where there are none to be made."""
-    found = await db.execute("SELECT id FROM models WHERE name = %s", (name,))
-    row = await found.fetchone()
-    if row is None and not make:
-        return 0
-    if row is None:
-        await db.execute(
-            "INSERT INTO models (name, dimension) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (name, dimension),
-        )
-        found = await db.execute("SELECT id FROM models WHERE name = %s", (name,))
-        row = await found.fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 async def known_contents(
     db: Connection, workspace: WorkspaceId, hashes: Sequence[ContentHash], chunking: bytes
 ) -> set[ContentHash]:
-    """Which of these are stored with chunks and embeddings of this `chunking` fingerprint."""
+    """Which of these are stored with chunks of this `chunking` fingerprint."""
     found = await db.execute(
         "SELECT hash FROM contents WHERE workspace_id = %s AND hash = ANY(%s) AND chunking = %s",
         (workspace, list(hashes), chunking),
@@ -191,19 +174,7 @@ async def write_embeddings(
     Raises `Conflict` where a reused one has been collected since the batch was prepared.
     """
     hashes, vectors = made
-    if hashes:
-        await db.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_embeddings"
-            " (chunk_hash bytea, vector halfvec) ON COMMIT DELETE ROWS"
-        )
-        async with db.cursor().copy("COPY incoming_embeddings FROM STDIN (FORMAT binary)") as copy:
-            await copy.write(embedding_rows(hashes, vectors))
-        await db.execute(
-            "INSERT INTO embeddings (workspace_id, model_id, chunk_hash, vector)"
-            " SELECT %s, %s, chunk_hash, vector FROM incoming_embeddings ORDER BY chunk_hash"
-            " ON CONFLICT DO NOTHING",
-            (workspace, model),
-        )
+    await insert_embeddings(db, workspace, model, hashes, vectors)
     if reused:
         found = await db.execute(
             "SELECT chunk_hash FROM embeddings WHERE workspace_id = %s AND model_id = %s"
@@ -212,6 +183,26 @@ async def write_embeddings(
         )
         if len(await found.fetchall()) < len(set(reused)):
             raise Conflict("An embedding was collected while a batch was being prepared.")
+
+
+async def insert_embeddings(
+    db: Connection, workspace: WorkspaceId, model: int, hashes: Sequence[bytes], vectors: Any
+) -> None:
+    """In a transaction: store these vectors, where none is stored yet."""
+    if not hashes:
+        return
+    await db.execute(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_embeddings"
+        " (chunk_hash bytea, vector halfvec) ON COMMIT DELETE ROWS"
+    )
+    async with db.cursor().copy("COPY incoming_embeddings FROM STDIN (FORMAT binary)") as copy:
+        await copy.write(embedding_rows(hashes, vectors))
+    await db.execute(
+        "INSERT INTO embeddings (workspace_id, model_id, chunk_hash, vector)"
+        " SELECT %s, %s, chunk_hash, vector FROM incoming_embeddings ORDER BY chunk_hash"
+        " ON CONFLICT DO NOTHING",
+        (workspace, model),
+    )
 
 
 async def collect_orphans(db: Connection, workspace: WorkspaceId, *, most: int = 1000) -> int:
@@ -262,16 +253,21 @@ async def _collect_embeddings(
 ) -> None:
     if not hashes:
         return
+    # What a batch reuses is locked by it, and left alone: of each model by itself.
     found = await db.execute(
-        "SELECT chunk_hash FROM embeddings WHERE workspace_id = %s AND chunk_hash = ANY(%s)"
-        " ORDER BY chunk_hash FOR UPDATE SKIP LOCKED",
+        "SELECT model_id, chunk_hash FROM embeddings WHERE workspace_id = %s"
+        " AND model_id = ANY(ARRAY(SELECT id FROM models)) AND chunk_hash = ANY(%s)"
+        " ORDER BY chunk_hash, model_id FOR UPDATE SKIP LOCKED",
         (workspace, list(hashes)),
     )
-    locked = sorted({row[0] for row in await found.fetchall()})
-    await db.execute(
-        "DELETE FROM embeddings e WHERE workspace_id = %s AND chunk_hash = ANY(%s)"
-        # OFFSET keeps it a look-up for each: as a join it may read all chunks for each.
-        " AND NOT EXISTS (SELECT FROM chunks c"
-        " WHERE c.workspace_id = e.workspace_id AND c.hash = e.chunk_hash OFFSET 0)",
-        (workspace, locked),
-    )
+    locked: dict[int, list[bytes]] = {}
+    for model, chunk_hash in await found.fetchall():
+        locked.setdefault(model, []).append(chunk_hash)
+    for model, own in locked.items():
+        await db.execute(
+            "DELETE FROM embeddings e WHERE workspace_id = %s AND model_id = %s"
+            # OFFSET keeps it a look-up for each: as a join it may read all chunks for each.
+            " AND chunk_hash = ANY(%s) AND NOT EXISTS (SELECT FROM chunks c"
+            " WHERE c.workspace_id = e.workspace_id AND c.hash = e.chunk_hash OFFSET 0)",
+            (workspace, model, own),
+        )

@@ -2,7 +2,7 @@
 -- the migrations beside it, and a test holds both to the same result.
 --
 -- Every table that holds a workspace's data begins its key with workspace_id.
--- Lock order of a batch: runs, manifest, contents, embeddings, documents; within each, by key.
+-- Lock order of a batch: runs, manifest, the lock of models.py, contents, embeddings, documents; within each, by key.
 -- Signatures come after contents, and pairs after signatures.
 
 -- The clock that decides leases and schedules. Tests shift it.
@@ -243,8 +243,23 @@ END $$;
 CREATE TABLE models (
     id         smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name       text NOT NULL UNIQUE,
-    dimension  integer NOT NULL
+    dimension  integer NOT NULL,
+    kind       text NOT NULL DEFAULT '',
+    origin     jsonb NOT NULL DEFAULT '{}'
 );
+
+-- Which of them a workspace's passages are embedded with. New ones get the wanted one. The others
+-- serve until it has all passages (`complete`), and are collected then.
+CREATE TABLE workspace_models (
+    workspace_id  bigint NOT NULL REFERENCES workspaces ON DELETE CASCADE,
+    model_id      smallint NOT NULL REFERENCES models,
+    wanted        boolean NOT NULL DEFAULT false,
+    complete      boolean NOT NULL DEFAULT false,
+    since         timestamptz NOT NULL DEFAULT moment(),
+    trouble       text,
+    PRIMARY KEY (workspace_id, model_id)
+);
+CREATE UNIQUE INDEX workspace_models_wanted ON workspace_models (workspace_id) WHERE wanted;
 
 -- One vector for a chunk's text, however many chunks share it.
 CREATE TABLE embeddings (

@@ -11,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncline.core.model import WorkspaceId
+from syncline.core.ports import EmbedderInfo
 from syncline.store.database import Connection
 from syncline.store.entries import Entries, entries_of
 from syncline.store.search_scope import Scope
 from syncline.store.vector_index import VectorIndex
 
 __all__ = [
+    "Asked",
     "Corpus",
     "Place",
+    "UsedModel",
     "describe_corpus",
     "entries_of_terms",
     "first_chunks",
@@ -32,6 +35,16 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class UsedModel:
+    """A model of which a workspace has embeddings."""
+
+    number: int
+    info: EmbedderInfo
+    index: VectorIndex | None
+    """Of these embeddings, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
     """A workspace, as a search must know it."""
 
@@ -40,10 +53,16 @@ class Corpus:
     chunks: int
     """What was deleted counts until its segment is merged."""
     average_length: float
-    model: int | None
-    """The number of the model's embeddings; None where it has made none yet."""
-    index: VectorIndex | None
-    """Of these embeddings, where there is one."""
+    models: tuple[UsedModel, ...]
+    """Those that passages are found by: one, or several while the first replaces the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as one model understands it."""
+
+    model: UsedModel
+    vector: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,8 @@ class Place:
     n: int
     meaning: float | None
     """The cosine; None without a vector."""
+    model: int = 0
+    """Which of the models that were asked says so: the first that has embedded the chunk."""
 
 
 def tsquery(stems: Sequence[str]) -> str:
@@ -69,30 +90,38 @@ WITH RECURSIVE languages AS (
     SELECT (SELECT c.stemming FROM contents c WHERE c.workspace_id = {workspace}
         AND c.stemming > l.stemming ORDER BY c.stemming LIMIT 1)
     FROM languages l WHERE l.stemming IS NOT NULL),
-model AS (SELECT m.id, m.dimension FROM models m WHERE m.name = %(model)s)
+used AS (SELECT * FROM workspace_models u WHERE u.workspace_id = {workspace}
+    AND (u.wanted OR NOT EXISTS (SELECT FROM workspace_models w
+        WHERE w.workspace_id = {workspace} AND w.wanted AND w.complete)))
 SELECT ARRAY(SELECT stemming FROM languages WHERE stemming IS NOT NULL),
     coalesce(sum(s.chunks), 0)::bigint, coalesce(sum(s.words), 0)::bigint,
-    (SELECT id FROM model), (SELECT m.dimension FROM model m JOIN pg_class c
-        ON c.relname = 'embeddings_near_' || {workspace} || '_' || m.id
-        JOIN pg_index i ON i.indexrelid = c.oid
-        WHERE c.relnamespace = 'syncline'::regnamespace AND i.indisvalid)
+    (SELECT json_agg(json_build_array(m.id, m.name, m.dimension, m.kind, m.origin,
+            EXISTS (SELECT FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
+                WHERE c.relname = 'embeddings_near_' || {workspace} || '_' || m.id
+                AND c.relnamespace = 'syncline'::regnamespace AND i.indisvalid))
+        ORDER BY u.wanted DESC, u.since DESC, m.id)
+        FROM used u JOIN models m ON m.id = u.model_id)
 FROM segments s WHERE s.workspace_id = {workspace}"""
 
 
-async def describe_corpus(db: Connection, workspace: WorkspaceId, model: str) -> Corpus:
-    """What a search must know of the workspace. `model` is an embedder's full name."""
-    found = await db.cursor(binary=True).execute(
-        _FACTS.format(workspace=int(workspace)).encode(), {"model": model}
-    )
+async def describe_corpus(db: Connection, workspace: WorkspaceId) -> Corpus:
+    """What a search must know of the workspace."""
+    found = await db.cursor(binary=True).execute(_FACTS.format(workspace=int(workspace)).encode())
     row = await found.fetchone()
     assert row is not None
-    languages, chunks, words, number, dimension = row
+    languages, chunks, words, models = row
     return Corpus(
         tuple(languages) or ("english",),
         chunks,
         max(words / chunks, 1.0) if chunks else 1.0,
-        number,
-        None if dimension is None else VectorIndex(dimension),
+        tuple(
+            UsedModel(
+                number,
+                EmbedderInfo(name, dimension, kind, origin),
+                VectorIndex(dimension) if indexed else None,
+            )
+            for number, name, dimension, kind, origin, indexed in models or ()
+        ),
     )
 
 
@@ -136,57 +165,53 @@ SELECT {_PLACE}, -({{distance}}) FROM chunks c JOIN embeddings e ON e.chunk_hash
     AND {{embeddings}}
 WHERE c.workspace_id = {{workspace}} {{inside}}
 ORDER BY {{distance}}, c.content_id, c.n LIMIT {{most}}"""
-_DISTANCE = "e.vector <#> %(vector)s::halfvec"
+_DISTANCE = "e{n}.vector <#> %(vector{n})s::halfvec"
 
 
-async def nearest(
-    db: Connection, scope: Scope, corpus: Corpus, vector: str, most: int
-) -> list[Place]:
-    """The chunks nearest to a vector, the nearest first.
+async def nearest(db: Connection, scope: Scope, asked: Asked, most: int) -> list[Place]:
+    """The chunks nearest to a question, as one model has it, the nearest first.
 
     By the workspace's vector index where it has one; exactly otherwise, and where much must be
     compared because little is in the scope.
     """
-    if corpus.model is None or not vector:
-        return []
     inside, values = scope.of_chunks()
-    index = None if scope.deep else corpus.index
+    index = None if scope.deep else asked.model.index
     query = _NEAREST_WITHIN if scope.narrow else _NEAREST
     found = await db.cursor(binary=True).execute(
         query.format(
-            distance=_DISTANCE if index is None else index.distance("%(vector)s"),
-            embeddings=_embeddings(scope.workspace, corpus.model),
+            distance=_DISTANCE.format(n="") if index is None else index.distance("%(vector)s"),
+            embeddings=_embeddings(scope.workspace, asked.model, "e"),
             workspace=int(scope.workspace),
             inside=inside,
             compared=20_000 if scope.deep else most,
             most=most,
         ).encode(),
-        {**values, "vector": vector},
+        {**values, "vector": asked.vector},
     )
     return [Place(*row) for row in await found.fetchall()]
 
 
-def _embeddings(workspace: WorkspaceId, model: int) -> str:
-    return f"e.workspace_id = {int(workspace)} AND e.model_id = {int(model)}"
+def _embeddings(workspace: WorkspaceId, model: UsedModel, e: str) -> str:
+    return f"{e}.workspace_id = {int(workspace)} AND {e}.model_id = {int(model.number)}"
 
 
 async def places_of(
-    db: Connection, scope: Scope, ids: Sequence[int], corpus: Corpus, vector: str
+    db: Connection, scope: Scope, ids: Sequence[int], asked: Sequence[Asked]
 ) -> list[Place]:
     """Where those of these chunks stand that are there, and in the scope if it is deep."""
     inside, values = scope.of_chunks()
     return await _places(
-        db, scope.workspace, f"c.id = ANY(%(ids)s::bigint[]) {inside}", corpus, vector,
+        db, scope.workspace, f"c.id = ANY(%(ids)s::bigint[]) {inside}", asked,
         {**values, "ids": list(ids)},
     )  # fmt: skip
 
 
 async def first_chunks(
-    db: Connection, scope: Scope, contents: Sequence[int], corpus: Corpus, vector: str
+    db: Connection, scope: Scope, contents: Sequence[int], asked: Sequence[Asked]
 ) -> list[Place]:  # fmt: skip
     """The first chunk of each of these contents."""
     return await _places(
-        db, scope.workspace, "c.content_id = ANY(%(ids)s::bigint[]) AND c.n = 0", corpus, vector,
+        db, scope.workspace, "c.content_id = ANY(%(ids)s::bigint[]) AND c.n = 0", asked,
         {"ids": list(contents)},
     )  # fmt: skip
 
@@ -195,19 +220,21 @@ async def _places(
     db: Connection,
     workspace: WorkspaceId,
     condition: str,
-    corpus: Corpus,
-    vector: str,
+    asked: Sequence[Asked],
     values: Mapping[str, object],
 ) -> list[Place]:
-    near, join = "NULL", ""
-    if corpus.model is not None and vector:
-        near = f"-({_DISTANCE})"
-        join = f"LEFT JOIN embeddings e ON {_embeddings(workspace, corpus.model)}"
-        join += " AND e.chunk_hash = c.hash"
+    near, which, joins = ["NULL"], "0", []
+    for n, each in reversed(list(enumerate(asked))):
+        near.insert(0, f"-({_DISTANCE.format(n=n)})")
+        which = f"CASE WHEN e{n}.chunk_hash IS NOT NULL THEN {n} ELSE {which} END"
+        joins.append(
+            f"LEFT JOIN embeddings e{n} ON {_embeddings(workspace, each.model, f'e{n}')}"
+            f" AND e{n}.chunk_hash = c.hash"
+        )
     found = await db.cursor(binary=True).execute(
-        f"SELECT {_PLACE}, {near} FROM chunks c {join}"
+        f"SELECT {_PLACE}, coalesce({', '.join(near)}), {which} FROM chunks c {' '.join(joins)}"
         f" WHERE c.workspace_id = {int(workspace)} AND {condition}".encode(),
-        {**values, "vector": vector or None},
+        {**values, **{f"vector{n}": each.vector for n, each in enumerate(asked)}},
     )
     return [Place(*row) for row in await found.fetchall()]
 

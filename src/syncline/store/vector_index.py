@@ -8,18 +8,21 @@ no search uses and the next build replaces.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
 
-__all__ = ["MANY", "VectorIndex", "build_index", "unindexed"]
+__all__ = ["MANY", "VectorIndex", "build_index", "drop_index", "unindexed"]
 
 MANY = 20_000
 """So many vectors, and a workspace gets its index."""
 
 _M, _EF_CONSTRUCTION = 16, 64
+_MOST_DIMENSIONS = 4_000
+"""Of half precision, pgvector indexes no longer vectors; these are compared one by one."""
 _SETTINGS = (
     "maintenance_work_mem = '512MB'",
     "max_parallel_maintenance_workers = 0",
@@ -42,18 +45,39 @@ class VectorIndex:
 
 
 async def unindexed(db: Connection, workspace: WorkspaceId, *, many: int = MANY) -> list[int]:
-    """The models of which the workspace has `many` vectors, and no index that is ready."""
+    """The wanted model, where the workspace has `many` of its vectors, and no index that is ready.
+
+    One that is being replaced keeps the index that it has.
+    """
     found = await db.execute(
-        "SELECT m.id FROM models m WHERE"
+        "SELECT m.id FROM models m JOIN workspace_models w"
+        " ON w.workspace_id = %(workspace)s AND w.model_id = m.id AND w.wanted"
+        " WHERE m.dimension <= %(longest)s AND"
         " (SELECT count(*) FROM (SELECT FROM embeddings e WHERE e.workspace_id = %(workspace)s"
         " AND e.model_id = m.id LIMIT %(many)s) AS e) >= %(many)s"
         " AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid"
         " WHERE c.relnamespace = 'syncline'::regnamespace AND i.indisvalid"
         " AND c.relname = 'embeddings_near_' || %(workspace)s::bigint || '_' || m.id)"
         " ORDER BY m.id",
-        {"workspace": workspace, "many": many},
+        {"workspace": workspace, "many": many, "longest": _MOST_DIMENSIONS},
     )
     return [row[0] for row in await found.fetchall()]
+
+
+async def drop_index(
+    db: Connection,
+    connect_as_owner: Callable[[], Awaitable[Connection]],
+    workspace: WorkspaceId,
+    model: int,
+) -> None:
+    """Remove the index of vectors that have gone, if there is one."""
+    name = f"embeddings_near_{int(workspace)}_{int(model)}"
+    found = await db.execute("SELECT to_regclass(%s)", (f"syncline.{name}",))
+    if await found.fetchone() == (None,):
+        return
+    async with await connect_as_owner() as owner:
+        await owner.execute("SET lock_timeout = 0")
+        await owner.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}".encode())
 
 
 async def build_index(owner: Connection, workspace: WorkspaceId, model: int) -> bool:

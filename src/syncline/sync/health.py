@@ -19,6 +19,7 @@ from syncline.store.health_read import (
     lagging,
     stuck_jobs,
 )
+from syncline.store.models import troubled_models
 
 __all__ = ["Finding", "Health", "read_health"]
 
@@ -33,7 +34,7 @@ class Finding:
 
     state: HealthState
     what: str
-    """`lag`, `errors` or `stuck`."""
+    """`lag`, `errors`, `stuck` or `embeddings`."""
     message: str
     advice: str
     workspace: str | None = None
@@ -109,6 +110,7 @@ async def read_health(
     findings = [_of_stuck(each) for each in stuck]
     findings += [found for each in behind if (found := _of_lag(each, settings)) is not None]
     findings += _of_errors(runs, failed, failing, settings)
+    findings += [_of_model(*each) for each in await troubled_models(db, workspace)]
     findings.sort(key=lambda each: -each.state.exit_code)
     lag = behind[0].lag if behind else 0.0
     return Health(findings, lag, runs, failed, settings.health_window, len(stuck))
@@ -172,6 +174,16 @@ def _advice(row: Behind) -> str:
     return (
         f"{command(row.workspace, 'runs', '--connection', row.connection)} tells how it went; "
         "`syncline up` or `syncline scheduler` must be running."
+    )
+
+
+def _of_model(workspace: str, model: str, trouble: str) -> Finding:
+    return Finding(
+        HealthState.DEGRADED,
+        "embeddings",
+        f"The change to {model} does not get on: {trouble}",
+        f"{command(workspace, 'embeddings')} tells how far it is, `syncline doctor` what is wrong.",
+        workspace,
     )
 
 

@@ -17,7 +17,7 @@ from syncline.core.capabilities import Capabilities
 from syncline.core.errors import Conflict
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import Content, Gone, Metadata, NotModified
-from syncline.core.ports import Connector, Embedder
+from syncline.core.ports import Connector, Embedder, EmbedderInfo
 from syncline.core.prepared import Extracted
 from syncline.pipeline.chunk import Chunking, chunk
 from syncline.pipeline.compare import ChunkKey, compare
@@ -31,9 +31,10 @@ from syncline.pipeline.fingerprint import (
 from syncline.pipeline.prepare import Alias, read
 from syncline.pipeline.terms import terms
 from syncline.store.batches import Batch, commit_batch
-from syncline.store.contents import known_contents, known_embeddings, model_id, sections_of
+from syncline.store.contents import known_contents, known_embeddings, sections_of
 from syncline.store.database import Connection
 from syncline.store.manifest import Known, look_up
+from syncline.store.models import model_id
 from syncline.store.results import (
     Absent,
     Broken,
@@ -69,7 +70,7 @@ class Preparer:
         *,
         connector: Connector | None,
         capabilities: Capabilities,
-        embedder: tuple[str, int],
+        embedder: EmbedderInfo,
         load_embedder: Callable[[], Embedder],
         connection: Connection,
         resources: AsyncExitStack,
@@ -77,7 +78,7 @@ class Preparer:
         self._context = context
         self._connector = connector
         self._capabilities = capabilities
-        self._embedder_name, self._dimension = embedder
+        self._embedder = embedder
         self._load_embedder = load_embedder
         self._db = connection
         self._resources = resources
@@ -85,9 +86,9 @@ class Preparer:
         if context.now is not None:
             self._filter = self._filter.at(context.now)
         self._chunking = Chunking()
-        self._fingerprint = pipeline_fingerprint(self._filter, self._chunking, self._embedder_name)
+        self._fingerprint = pipeline_fingerprint(self._filter, self._chunking)
         self._window = window_fingerprint(self._fingerprint, self._filter)
-        self._index = index_fingerprint(self._chunking, self._embedder_name)
+        self._index = index_fingerprint(self._chunking)
         self._model: int | None = None
 
     async def close(self) -> None:
@@ -187,9 +188,7 @@ class Preparer:
         if not wanted:
             return ((), None), ()
         if self._model is None:
-            self._model = await model_id(
-                self._db, self._embedder_name, self._dimension, make=not self._context.plan
-            )
+            self._model = await model_id(self._db, self._embedder, make=not self._context.plan)
         have = await known_embeddings(
             self._db, self._context.run.workspace_id, self._model, list(wanted)
         )

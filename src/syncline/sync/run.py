@@ -26,7 +26,7 @@ from syncline.core.errors import (
 )
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import Cursor, Lane, Mode, Partition, RunState
-from syncline.core.ports import Connector
+from syncline.core.ports import Connector, EmbedderInfo
 from syncline.pipeline.chunk import Chunking
 from syncline.pipeline.filter import Filter
 from syncline.pipeline.fingerprint import pipeline_fingerprint, window_fingerprint
@@ -36,6 +36,7 @@ from syncline.store.connections import ConnectionRow
 from syncline.store.cursors import read_cursors
 from syncline.store.database import Connection, Database, moment
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
+from syncline.store.models import announce_model
 from syncline.store.results import MOST_FAILURES, Item
 from syncline.store.runs import RunRef, close_run, session_name
 from syncline.sync.aliases import settle_aliases
@@ -65,9 +66,10 @@ class Tools:
     database: Database
     opener: ConnectorOpener
     pool: WorkerPool
-    embedder: tuple[str, int]
-    """Name and dimension."""
+    embedder: EmbedderInfo
     vault: Vault
+    started: float = field(default_factory=time.monotonic)
+    """When the process was set up: of two, the younger one's embedder is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ async def execute(
     """The pass itself."""
     row = request.connection
     rules, context = await _rules(tools, request, run, db)
+    await _announce(tools, context, db)
 
     def say(message: str) -> None:
         progress.message = message
@@ -240,7 +243,7 @@ async def _rules(
     if request.since is not None:
         since = max(request.since, wanted.updated_since or request.since)
         wanted = wanted.model_copy(update={"updated_since": since})
-    fingerprint = pipeline_fingerprint(wanted, Chunking(), tools.embedder[0])
+    fingerprint = pipeline_fingerprint(wanted, Chunking())
     rules = Rules(
         capabilities=tools.opener.spec(row.kind).capabilities,
         filter=wanted,
@@ -267,6 +270,13 @@ def _tokens(tools: Tools, row: ConnectionRow) -> StoredTokens | None:
     if not row.id:
         return None
     return StoredTokens(tools.database.connection, tools.vault, row.workspace_id, row.id)
+
+
+async def _announce(tools: Tools, context: RunContext, db: Connection) -> None:
+    """The workers are about to embed with this model; a plan only imagines it."""
+    if not context.plan:
+        age = time.monotonic() - tools.started
+        await announce_model(db, context.run.workspace_id, tools.embedder, age=age)
 
 
 def _scope(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from syncline.core.errors import SourceError, UsageError
+from syncline.core.errors import UsageError
 from syncline.core.model import Json, WorkspaceId
-from syncline.core.ports import Embedder
+from syncline.core.ports import Embedder, EmbedderInfo
 from syncline.pipeline.terms import query_terms, stem, word_spans
 from syncline.store import search as index
 from syncline.store.connections import find_connection, list_connections
 from syncline.store.database import Connection
 from syncline.store.postings import BLOCK
-from syncline.store.search import Corpus, Place
+from syncline.store.search import Asked, Corpus, Place
 from syncline.store.search_scope import (
     Scope,
     Title,
@@ -26,6 +25,7 @@ from syncline.store.search_scope import (
 )
 from syncline.sync.search_collapse import Group, collapse, single
 from syncline.sync.search_hits import Also, Hit, build_hits
+from syncline.sync.search_models import Models, ask
 from syncline.sync.search_ranking import Ranked, Scored, rank
 from syncline.sync.search_snippet import Question
 from syncline.sync.search_spelling import correct
@@ -101,8 +101,8 @@ class _Plan:
     scores: WordScores
     corpus: Corpus
     question: Question
-    vector: str
-    """Empty without a model."""
+    asked: tuple[Asked, ...]
+    """The question in each model that answers; none without one."""
 
     @property
     def title(self) -> Title:
@@ -116,17 +116,19 @@ async def search(
     request: SearchRequest,
     embed: Callable[[], Embedder] | None,
     model: str,
+    recreate: Callable[[EmbedderInfo], Embedder] | None = None,
 ) -> SearchPage:
     """One page of hits, the best first.
 
     `embed` loads the embedder that `model` names, in full; without one the search is by words.
+    `recreate` loads another one, of which the workspace has embeddings while they are replaced.
     Raises `UsageError` for an impossible page, `NotHere` for an unknown connection.
     """
     started = time.perf_counter()
     _check(request)
     text = _cleaned(request.text)
     scope = await _scope_of(db, workspace, request)
-    plan, notes = await _plan(db, scope, text, embed, model)
+    plan, notes = await _plan(db, scope, text, Models(embed, model, recreate))
     hits: list[Hit] = []
     more = False
     if plan is not None:
@@ -207,12 +209,11 @@ async def _plan(
     db: Connection,
     scope: Scope,
     text: str,
-    embed: Callable[[], Embedder] | None,
-    model: str,
+    models: Models,
 ) -> tuple[_Plan | None, list[str]]:
     """What to look for, and what the asker should know of it; None for a question of no words."""
     workspace = scope.workspace
-    corpus = await index.describe_corpus(db, workspace, model)
+    corpus = await index.describe_corpus(db, workspace)
     stems = query_terms(text, corpus.stemmings)
     if not stems:
         return None, ["the question has no words to look for"]
@@ -233,29 +234,16 @@ async def _plan(
         written |= dict.fromkeys(each.stems, each.instead)
         text = text.replace(each.word, each.instead)
         entries |= await index.entries_of_terms(db, workspace, each.stems)
-    vector = ""
-    if embed is None:
-        notes.append("without a model: found by words alone")
-    elif corpus.model is None:
-        notes.append(f"nothing is embedded with {model} yet: found by words alone")
-    else:
-        try:
-            vector = await _embedded(embed, text)
-        except SourceError as error:
-            notes.append(f"found by words alone, because the model did not answer: {error}")
+    asked, remarks = await ask(models, corpus, text)
+    notes += remarks
     words = weigh(stems, entries, corpus)
     question = Question(
         corpus.stemmings,
         weights={stem: word.idf for word in words for stem in word.stems},
         written=written,
+        models=tuple(each.model.info.name for each in asked),
     )
-    return _Plan(words, score_words(words, entries, corpus), corpus, question, vector), notes
-
-
-async def _embedded(embed: Callable[[], Embedder], text: str) -> str:
-    embedder = await asyncio.to_thread(embed)
-    vector = (await embedder.embed([text]))[0]
-    return index.vector_literal(vector.tolist()) if vector.any() else ""
+    return _Plan(words, score_words(words, entries, corpus), corpus, question, asked), notes
 
 
 async def _ranked(
@@ -292,7 +280,7 @@ async def _look(
 ) -> tuple[int, int, bool, list[Ranked]]:
     """How many contents were candidates and were visible, whether these are all, and the order."""
     by_words = await _by_words(db, scope, plan, depth.words)
-    by_meaning = await index.nearest(db, scope, plan.corpus, plan.vector, depth.meaning)
+    by_meaning, all_near = await _by_meaning(db, scope, plan, depth.meaning)
     by_title = await search_titles(db, scope, plan.title, depth.titles)
     contents = {each.content for each in (*by_words, *by_meaning)} | set(by_title)
     titles = await title_scores(db, scope, sorted(contents), plan.title)
@@ -300,16 +288,35 @@ async def _look(
     places |= await _first_places(db, scope, plan, titles, list(places.values()))
     words = plan.scores.of(list(places))
     scored = [
-        Scored(place.content, place.n, score, place.meaning)
+        Scored(place.content, place.n, score, place.meaning, place.model)
         for place, score in zip(places.values(), words, strict=True)
     ]
-    exhausted = (
-        plan.scores.blocks <= depth.words
-        and len(by_meaning) < depth.meaning
-        and len(by_title) < depth.titles
-    )
-    ranked = rank(scored, titles, ceiling=sum(plan.title.idfs), with_meaning=bool(plan.vector))
+    exhausted = plan.scores.blocks <= depth.words and all_near and len(by_title) < depth.titles
+    ranked = rank(scored, titles, ceiling=sum(plan.title.idfs), with_meaning=bool(plan.asked))
     return len(contents), len(titles), exhausted, ranked
+
+
+async def _by_meaning(
+    db: Connection, scope: Scope, plan: _Plan, most: int
+) -> tuple[list[Place], bool]:
+    """The chunks nearest to the question, and whether these are all.
+
+    While a model is being replaced, those that are near by another one as well; a chunk that
+    the first one knows counts by its word.
+    """
+    found: list[Place] = []
+    everything = True
+    for n, asked in enumerate(plan.asked):
+        near = await index.nearest(db, scope, asked, most)
+        everything = everything and len(near) < most
+        if n == 0:
+            found = near
+            continue
+        known = {each.id for each in found}
+        others = [each.id for each in near if each.id not in known]
+        if others:
+            found += await index.places_of(db, scope, others, plan.asked)
+    return found, everything
 
 
 async def _first_places(
@@ -325,7 +332,7 @@ async def _first_places(
     }
     others = sorted(set(contents) - there - firsts.keys())
     if others:
-        for place in await index.first_chunks(db, scope, others, plan.corpus, plan.vector):
+        for place in await index.first_chunks(db, scope, others, plan.asked):
             firsts[place.content] = place
     return {each.id: each for each in firsts.values()}
 
@@ -337,7 +344,7 @@ async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> lis
         scores = scores.among(await index.numbers_of(db, scope.workspace, scope.contents))
     found: list[Place] = []
     for ids in scores.best(most):
-        found += await index.places_of(db, scope, ids, plan.corpus, plan.vector)
+        found += await index.places_of(db, scope, ids, plan.asked)
         if not scope.deep or len(found) >= most:
             break
     return found

@@ -150,7 +150,8 @@ def _why(
     if ranked.title > 0 and (words := question.words_of(question.stems_in(document.title or ""))):
         reasons.append("title: " + ", ".join(words))
     if ranked.cosine >= LEAST_MEANING:
-        reasons.append(f"meaning {ranked.cosine:.2f}")
+        former = f" ({question.models[ranked.model]})" if ranked.model else ""
+        reasons.append(f"meaning {ranked.cosine:.2f}{former}")
     if ranked.n == 0:
         reasons.append("first passage of its document")
     elif ranked.first > 0:

@@ -28,6 +28,8 @@ class Scored:
     """BM25."""
     meaning: float | None
     """The cosine; None without a vector."""
+    model: int = 0
+    """Which model's: cosines of two models are not compared with one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Ranked:
     """Of the best passage by both."""
     first: float
     """How good the content's first passage is by its words."""
+    model: int = 0
+    """Whose the cosine is."""
 
 
 def rank(
@@ -61,18 +65,21 @@ def rank(
     A content is as good as its best passage by words and its best one by meaning, which need
     not be the same: the one that is shown is the best by both.
     `ceiling` is the score of a passage of average length with each word once: where the
-    best passage has less, it does not count as full.
+    best passage has less, it does not count as full. What is nearest by one model counts as much as
+    what is nearest by another.
     """
     visible = [each for each in scored if each.content in titles]
     most_words = max([each.words for each in visible] + [ceiling])
-    closest = max([each.meaning or 0.0 for each in visible] + [_CLOSE])
+    closest = dict.fromkeys((each.model for each in visible), _CLOSE)
+    for each in visible:
+        closest[each.model] = max(closest[each.model], each.meaning or 0.0)
     words_weight, meaning_weight = (_WORDS, _MEANING) if with_meaning else (1.0, 0.0)
     best: dict[int, tuple[float, float, float, Scored]] = {}
     first: dict[int, float] = {}
     for each in visible:
         words = each.words / most_words if most_words else 0.0
         cosine = each.meaning or 0.0
-        meaning = cosine / closest if cosine >= LEAST_MEANING else 0.0
+        meaning = cosine / closest[each.model] if cosine >= LEAST_MEANING else 0.0
         base = words_weight * words + meaning_weight * meaning
         if each.n == 0:
             first[each.content] = words
@@ -101,6 +108,7 @@ def rank(
                     title,
                     0.0 if passage is None else passage.meaning or 0.0,
                     opening,
+                    0 if passage is None else passage.model,
                 )
             )
     ranked.sort(key=lambda each: (-each.score, each.content))

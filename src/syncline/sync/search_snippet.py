@@ -21,6 +21,8 @@ class Question:
     """How much a stem tells."""
     written: Mapping[str, str]
     """The question's own word for a stem."""
+    models: tuple[str, ...] = ()
+    """The models it was asked in."""
 
     _seen: dict[str, str | None] = field(default_factory=dict, compare=False, repr=False)
     """What words were found to stand for: passages that answer one question share theirs."""

@@ -65,7 +65,7 @@ async def correct(
         for term in sorted(often, key=lambda each: (-often[each], each))[:_TRIED]:
             entries = (await index.entries_of_terms(db, scope.workspace, [term]))[term]
             ids = (entries[:_LOOKED_AT] >> 16).tolist()
-            if await index.places_of(db, inside, ids, corpus, ""):
+            if await index.places_of(db, inside, ids, ()):
                 near = stems[term]
                 forms = dict.fromkeys(stem(near, language) for language in corpus.stemmings)
                 found.append(Correction(word, near, tuple(forms)))

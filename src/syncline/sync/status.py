@@ -12,6 +12,7 @@ from syncline.store.breakers import OpenBreaker, open_breakers
 from syncline.store.database import Connection
 from syncline.store.results import MOST_FAILURES
 from syncline.store.status_read import ConnectionState, connection_states, workspace_size
+from syncline.sync.models import ModelsView, read_models
 from syncline.sync.progress import progress_of
 
 __all__ = ["Status", "read_status"]
@@ -27,6 +28,7 @@ class Status:
     chunks: int
     database_bytes: int
     """Of the whole database, other workspaces included."""
+    models: ModelsView
     breakers: Mapping[ConnectionId, Sequence[OpenBreaker]]
     """Hosts that are not asked at present, because they fail."""
 
@@ -39,6 +41,7 @@ class Status:
                 | {"breakers": [breaker.as_json() for breaker in self.breakers.get(each.id, ())]}
                 for each in self.connections
             ],
+            "embeddings": self.models.as_json(),
             "totals": {
                 "connections": len(self.connections),
                 "documents": self.documents,
@@ -86,4 +89,5 @@ async def read_status(db: Connection, workspace: WorkspaceId, name: str) -> Stat
     """The status of the workspace with this id and name."""
     documents, chunks, size = await workspace_size(db, workspace)
     states = await connection_states(db, workspace, dead_after=MOST_FAILURES)
-    return Status(name, states, documents, chunks, size, await open_breakers(db, workspace))
+    models = await read_models(db, workspace)
+    return Status(name, states, documents, chunks, size, models, await open_breakers(db, workspace))

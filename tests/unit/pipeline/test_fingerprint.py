@@ -72,18 +72,17 @@ def test_being_saved_again_is_no_change() -> None:
 
 
 def test_the_pipeline_fingerprint_moves_with_what_decides_the_result() -> None:
-    """Membership, chunking and model count; the window has a fingerprint of its own."""
-    base = pipeline_fingerprint(Filter(), Chunking(), "model/1")
+    """Membership and chunking count; the window has a fingerprint of its own."""
+    base = pipeline_fingerprint(Filter(), Chunking())
     windowed = Filter(updated_since=datetime(2025, 1, 1, tzinfo=UTC))
-    assert pipeline_fingerprint(windowed, Chunking(), "model/1") == base
+    assert pipeline_fingerprint(windowed, Chunking()) == base
     others = {
         base,
-        pipeline_fingerprint(Filter(tags=("a",)), Chunking(), "model/1"),
-        pipeline_fingerprint(Filter(), Chunking(800, 200), "model/1"),
-        pipeline_fingerprint(Filter(), Chunking(1000, 100), "model/1"),
-        pipeline_fingerprint(Filter(), Chunking(), "model/2"),
+        pipeline_fingerprint(Filter(tags=("a",)), Chunking()),
+        pipeline_fingerprint(Filter(), Chunking(800, 200)),
+        pipeline_fingerprint(Filter(), Chunking(1000, 100)),
     }
-    assert len(others) == 5
+    assert len(others) == 4
     assert window_fingerprint(base, Filter()) != window_fingerprint(base, windowed)
     assert len(base) == len(window_fingerprint(base, windowed)) == 16
 
@@ -97,8 +96,8 @@ def test_importing_filter_and_fingerprint_loads_no_heavy_library() -> None:
         "c.describe(Settings())\n"
         "heavy = {'numpy', 'selectolax', 'wordllama', 'tokenizers', 'yaml'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "print(p.pipeline_fingerprint(f.Filter(tags=('a', 'b')), p.Chunking(), 'm').hex())\n"
+        "print(p.pipeline_fingerprint(f.Filter(tags=('a', 'b')), p.Chunking()).hex())\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    here = pipeline_fingerprint(Filter(tags=("b", "a")), Chunking(), "m")
+    here = pipeline_fingerprint(Filter(tags=("b", "a")), Chunking())
     assert ran.stdout.strip() == here.hex()

@@ -14,7 +14,7 @@ from syncline.store.postings import BLOCK, pack
 from syncline.store.search import Corpus
 from syncline.sync.search_words import WordScores, rarity, score_words, weigh
 
-_CORPUS = Corpus(("english",), 50, 20.0, None, None)
+_CORPUS = Corpus(("english",), 50, 20.0, ())
 _texts = st.dictionaries(
     st.one_of(st.integers(16, 400), st.integers(10**9, 10**9 + 400), st.just(2**46)),
     st.tuples(

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 import psycopg
 
 from syncline.connectors.registry import Registry
 from syncline.core.errors import ConfigurationError, DatabaseUnavailable
+from syncline.core.ports import EmbedderInfo
 from syncline.core.redaction import redact
+from syncline.embedders.catalogue import create
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
 from syncline.store.freshness import note_missed_freshness
 from syncline.store.upkeep import end_service, take_service
-from syncline.sync.maintenance import events, hosts, indexes, jobs, reconciles, runs, tombstones
+from syncline.sync.maintenance import (
+    embeddings,
+    events,
+    hosts,
+    indexes,
+    jobs,
+    reconciles,
+    runs,
+    tombstones,
+)
 
 __all__ = ["Upkeep"]
 
 _log = logging.getLogger(__name__)
+_PAUSE = 1.0
+"""Re-embedding leaves half of the time to what syncs and searches want of the model."""
 _LOOK_SECONDS = 30.0
 """How often to look whether another machine's turn has been missed."""
 
@@ -39,10 +54,12 @@ class Upkeep:
 
     database: Database
     settings: Settings
+    embedder: EmbedderInfo
     with_default: bool
     """Connections without a schedule of their own run by themselves."""
     registry: Registry
     on_trouble: Callable[[str], None] = field(default=lambda message: None)
+    _started: float = field(default_factory=time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
         """All parts side by side: building an index takes its time."""
@@ -80,10 +97,19 @@ class Upkeep:
             kinds = await asyncio.to_thread(self._kinds_with_feeds)
             return await reconciles.run_once(db, kinds, with_default=self.with_default)
 
+        load = cache(lambda: create(settings))
+        reembedding = embeddings.Reembedding(
+            self.embedder,
+            load,
+            self.database.connect_as_owner,
+            started=self._started,
+            pause=_PAUSE,
+        )
         return {
             "freshness": _Part(30, freshness),
             "complete lists": _Part(60, complete_lists),
             "indexes": _Part(60, search_indexes),
+            "embeddings": _Part(60, lambda db: embeddings.run_everywhere(db, reembedding)),
             "deleted documents": _Part(
                 3600, lambda db: tombstones.run_everywhere(db, settings.keep_deleted_days)
             ),
