@@ -27,6 +27,11 @@ KINDS = ("scripted", "scripted-listing")
 _UPKEEP = {
     Failpoint.SEGMENTS_MERGED,
     Failpoint.VECTOR_INDEX_BEGUN,
+    Failpoint.MODEL_ANNOUNCED,
+    Failpoint.EMBEDDINGS_BEFORE_COMMIT,
+    Failpoint.EMBEDDINGS_COMMITTED,
+    Failpoint.MODEL_COMPLETE,
+    Failpoint.FORMER_MODEL_COLLECTED,
     Failpoint.BACKUP_BEFORE_FINISH,
     Failpoint.LOADING_TABLES_LOADED,
     Failpoint.LOADING_BEFORE_COMMIT,
