@@ -29,7 +29,18 @@ from tests.unit.embedders.test_service import Service
 
 _KEY = "sk-planted-canary"
 OLD, NEW, THIRD = "hashing-256/1", "wordllama-256/1", "tiny/4"
-_WORDS = "lantern harbour otter violin glacier saffron anvil meadow compass pretzel".split()
+_WORDS = [
+    "lantern",
+    "harbour",
+    "otter",
+    "violin",
+    "glacier",
+    "saffron",
+    "anvil",
+    "meadow",
+    "compass",
+    "pretzel",
+]
 _TEXTS = {
     f"n{n}": f"# About the {word}\n\nWhat everyone should know of the {word}, and its uses."
     for n, word in enumerate(_WORDS)
@@ -65,9 +76,7 @@ async def opened(
 ) -> AsyncIterator[Syncline]:
     """A process that starts now, with this embedder set."""
     values = settings.model_dump() | {"embedder": embedder} | more
-    async with syncline.open(
-        settings=Settings.model_validate(values), workspace=workspace
-    ) as kb:
+    async with syncline.open(settings=Settings.model_validate(values), workspace=workspace) as kb:
         kb.load_tools()
         yield kb
 

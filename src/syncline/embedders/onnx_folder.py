@@ -111,7 +111,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}", hint="It must be JSON; get the model's files again."
+        ) from error
     return found if isinstance(found, dict) else {}
 
 

@@ -19,6 +19,7 @@ from syncline.pipeline.stopwords import STOPWORDS
 
 __all__ = [
     "TERMS_VERSION",
+    "fold",
     "query_terms",
     "spaced",
     "stem",
@@ -126,11 +127,11 @@ def word_spans(text: str) -> list[tuple[int, int, str]]:
         written = match[0]
         if _is_unspaced(written) and len(written) > 2:
             spans.extend(
-                (start + i, start + i + 2, _fold(written[i : i + 2]))
+                (start + i, start + i + 2, fold(written[i : i + 2]))
                 for i in range(len(written) - 1)
             )
         else:
-            spans.append((start, end, _fold(written)[:_MAX_WORD]))
+            spans.append((start, end, fold(written)[:_MAX_WORD]))
     return spans
 
 
@@ -141,7 +142,7 @@ def stem(word: str, stemming: str) -> str:
 
 def spaced(text: str) -> str:
     """`text` folded, with nothing but spaces between its words."""
-    return _BETWEEN.sub(_between, _fold(text))
+    return _BETWEEN.sub(_between, fold(text))
 
 
 def _between(match: re.Match[str]) -> str:
@@ -175,7 +176,7 @@ def _fold_and_split(written: str) -> list[str]:
         return [written.lower()[:_MAX_WORD]]
     # Folding may bring separators: `½` becomes `1⁄2`.
     words: list[str] = []
-    for word in _WORD.findall(_fold(written)):
+    for word in _WORD.findall(fold(written)):
         if len(word) > 2 and _is_unspaced(word):
             words.extend(word[i : i + 2] for i in range(len(word) - 1))
         else:
@@ -183,7 +184,8 @@ def _fold_and_split(written: str) -> list[str]:
     return words
 
 
-def _fold(word: str) -> str:
+def fold(word: str) -> str:
+    """A word as it is compared: in one form, without case."""
     if word.isascii():
         return word.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())

@@ -29,6 +29,7 @@ __all__ = [
     "nearest",
     "numbers_of",
     "places_of",
+    "terms_from",
     "tsquery",
     "vector_literal",
 ]
@@ -78,9 +79,14 @@ class Place:
     """Which of the models that were asked says so: the first that has embedded the chunk."""
 
 
-def tsquery(stems: Sequence[str]) -> str:
-    """A query for any of these. They are quoted: none is syntax."""
-    return "|".join("'" + s.replace("\\", "\\\\").replace("'", "''") + "'" for s in stems)
+def tsquery(stems: Sequence[str], prefix: str = "") -> str:
+    """A query for any of these, and for what begins with `prefix`. None of them is syntax."""
+    words = [_quoted(stem) for stem in stems]
+    return "|".join([*words, _quoted(prefix) + ":*"] if prefix else words)
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 _FACTS = """
@@ -150,6 +156,23 @@ async def frequencies(
         (list(terms),),
     )
     return {term: int(count) for term, count in await found.fetchall()}
+
+
+_TERMS_LOOKED_AT = 5_000
+
+
+async def terms_from(
+    db: Connection, workspace: WorkspaceId, prefix: str, *, most: int
+) -> list[str]:
+    """The most frequent terms that begin with `prefix`, of the first 5,000 rows that do."""
+    found = await db.execute(
+        "SELECT term FROM (SELECT term, length(entries) AS size FROM postings"
+        f' WHERE workspace_id = {int(workspace)} AND term >= %(prefix)s COLLATE "C"'
+        ' AND term < (%(prefix)s || chr(1114111)) COLLATE "C" ORDER BY term LIMIT %(rows)s) AS t'
+        " GROUP BY term ORDER BY sum(size) DESC, term LIMIT %(most)s",
+        {"prefix": prefix, "rows": _TERMS_LOOKED_AT, "most": most},
+    )
+    return [row[0] for row in await found.fetchall()]
 
 
 _PLACE = "c.id, c.content_id, c.n"

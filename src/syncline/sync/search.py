@@ -26,10 +26,11 @@ from syncline.store.search_scope import (
 from syncline.sync.search_collapse import Group, collapse, single
 from syncline.sync.search_hits import Also, Hit, build_hits
 from syncline.sync.search_models import Models, ask
+from syncline.sync.search_prefixes import complete, widen
 from syncline.sync.search_ranking import Ranked, Scored, rank
 from syncline.sync.search_snippet import Question
 from syncline.sync.search_spelling import correct
-from syncline.sync.search_words import Word, WordScores, score_words, weigh
+from syncline.sync.search_words import Word, WordScores, score_words
 
 __all__ = ["Also", "Hit", "SearchPage", "SearchRequest", "search"]
 
@@ -106,7 +107,7 @@ class _Plan:
 
     @property
     def title(self) -> Title:
-        queries = [index.tsquery(word.stems) for word in self.words]
+        queries = [index.tsquery(word.stems, word.prefix) for word in self.words]
         return Title(queries, [word.idf for word in self.words])
 
 
@@ -128,7 +129,7 @@ async def search(
     _check(request)
     text = _cleaned(request.text)
     scope = await _scope_of(db, workspace, request)
-    plan, notes = await _plan(db, scope, text, Models(embed, model, recreate))
+    plan, notes = await _plan(db, scope, text, request.text, Models(embed, model, recreate))
     hits: list[Hit] = []
     more = False
     if plan is not None:
@@ -209,6 +210,7 @@ async def _plan(
     db: Connection,
     scope: Scope,
     text: str,
+    typed: str,
     models: Models,
 ) -> tuple[_Plan | None, list[str]]:
     """What to look for, and what the asker should know of it; None for a question of no words."""
@@ -227,7 +229,15 @@ async def _plan(
         for language in corpus.stemmings
     }
     entries = await index.entries_of_terms(db, workspace, [each for word in stems for each in word])
-    unknown = {written[word[0]]: word for word in stems if not entries.keys() & set(word)}
+    completions = await complete(
+        db, scope, corpus, typed, {written.get(word[0], word[0]): word for word in stems}, entries
+    )
+    begun = {each.word: each for each in completions if not each.beside}
+    unknown = {
+        said: word
+        for word in stems
+        if not entries.keys() & set(word) and (said := written.get(word[0], word[0])) not in begun
+    }
     for each in await correct(db, scope, corpus, unknown) if unknown else ():
         notes.append(f'searched for "{each.instead}" instead of "{each.word}"')
         stems[stems.index(unknown[each.word])] = each.stems
@@ -236,14 +246,15 @@ async def _plan(
         entries |= await index.entries_of_terms(db, workspace, each.stems)
     asked, remarks = await ask(models, corpus, text)
     notes += remarks
-    words = weigh(stems, entries, corpus)
+    words, beside = await widen(db, workspace, corpus, stems, completions, written, entries)
     question = Question(
         corpus.stemmings,
-        weights={stem: word.idf for word in words for stem in word.stems},
+        weights={stem: word.idf for word in (*beside, *words) for stem in word.stems},
         written=written,
         models=tuple(each.model.info.name for each in asked),
     )
-    return _Plan(words, score_words(words, entries, corpus), corpus, question, asked), notes
+    scores = score_words((*words, *beside), entries, corpus)
+    return _Plan(words, scores, corpus, question, asked), notes
 
 
 async def _ranked(

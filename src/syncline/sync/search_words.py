@@ -32,6 +32,8 @@ class Word:
     stems: tuple[str, ...]
     """One for each stemming language, where they differ."""
     idf: float = 1.0
+    prefix: str = ""
+    """What begins with this counts too, where it is a word of a title."""
 
 
 def rarity(frequency: int, chunks: int) -> float:
