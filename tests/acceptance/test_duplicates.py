@@ -11,7 +11,7 @@ import pytest
 
 import syncline
 from syncline.settings import Settings
-from syncline.sync.duplicates import all_clusters
+from syncline.sync.near_copies import all_clusters
 from syncline.sync.search import SearchRequest, search
 from tests.support.commands import Commands
 from tests.support.looking import query

@@ -270,6 +270,60 @@ async def test_a_spelling_does_not_betray_what_one_may_not_see(
         assert page.hits[0].entry_id == "staff"
 
 
+async def test_the_beginning_of_a_word_finds_it(
+    server_settings: Settings, workspace_name: str, tmp_path: Path
+) -> None:
+    """The last word may be unfinished if it is in no text, or in hardly any; with a star it may be
+    any one. The reasons show what was typed, the highlights what it stands for."""
+    world = World(tmp_path / "world.json")
+    world.put("cluster", "Kubernetes runs the containers.", title="Containers")
+    world.put("cube", "The tube and the cube are bodies.", title="Bodies")
+    world.put("titled", "Something else is written here.", title="Kubrick")
+    world.put("short", "A conf is short for conferences.", title="Words")
+    for n in range(4):
+        world.put(f"often-{n}", f"The confluence of {n} rivers and harbours.", title=f"River {n}")
+    async with synced(server_settings, workspace_name, world) as ask:
+        for typed in ("kub", "containers kub", "KUBERN", "kub*", "kub* runs"):
+            first = (await ask(typed)).hits[0]
+            assert first.entry_id == "cluster", typed
+            beginning = "kubern*" if typed == "KUBERN" else "kub*"
+            assert beginning in next(why for why in first.why if why.startswith("words: ")), typed
+            assert "Kubernetes" in [first.snippet[a:b] for a, b in first.highlights], typed
+        assert {"cluster", "titled"} <= set(await ask.ids("kub"))
+        # Finished, too short, or not the last one.
+        for typed in ("kub ", "kub?", "kub runs", "ku"):
+            hits = (await ask(typed)).hits
+            assert not any("*" in why for hit in hits for why in hit.why), typed
+        # Rare beside frequent: itself first, then what it begins.
+        found = await ask.ids("conf", limit=10)
+        assert found[0] == "short"
+        assert {f"often-{n}" for n in range(4)} <= set(found)
+        # A frequent word is not unfinished, but may be said to be.
+        assert not any("*" in why for hit in (await ask("river")).hits for why in hit.why)
+        assert any("riv*" in why for hit in (await ask("riv*")).hits for why in hit.why)
+        # What begins like nothing is corrected as ever.
+        assert (await ask("harbuors")).notes == ('searched for "harbours" instead of "harbuors"',)
+
+
+async def test_a_beginning_does_not_betray_what_one_may_not_see(
+    server_settings: Settings, workspace_name: str, tmp_path: Path
+) -> None:
+    """What others' texts hold changes nothing for who may not see them: not what a word is the
+    beginning of, nor that it is corrected instead."""
+    world = World(tmp_path / "world.json")
+    world.put("open", "The harbour opens on Monday.")
+    for n in range(30):
+        world.put(
+            f"secret-{n}", f"The harbourmaster and harboxes{n % 9}.", principals=["user:boss"]
+        )
+    async with synced(server_settings, workspace_name, world) as ask:
+        assert await ask.ids("harb") == ["open"]
+        assert len(await ask.ids("harb", principals=("user:boss",), limit=50)) > 1
+        assert (await ask("harbo*")).hits[0].entry_id == "open"
+        assert (await ask("harbouq")).notes == ('searched for "harbour" instead of "harbouq"',)
+        assert (await ask("harbox")).hits == ()
+
+
 async def test_an_empty_workspace_says_so(db: Connection, workspace_name: str) -> None:
     workspace = await make_workspace(db, workspace_name)
     page = await search(db, workspace, SearchRequest("key"), None, "none")

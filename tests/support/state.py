@@ -6,7 +6,7 @@ from typing import Any
 
 from syncline.core.model import WorkspaceId
 from syncline.store.database import Connection
-from syncline.sync.duplicates import all_clusters
+from syncline.sync.near_copies import all_clusters
 
 __all__ = ["assert_consistent", "state_of"]
 

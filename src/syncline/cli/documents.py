@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from syncline.client import Syncline
     from syncline.sync.documents import DocumentPage, DocumentView
+    from syncline.sync.near_copies import NearCopy
     from syncline.sync.standing import Standing
 
 app = typer.Typer(
@@ -124,6 +125,7 @@ def _print_view(view: DocumentView) -> None:
         "deleted": row.deleted_at and f"{local_time(row.deleted_at)}: {row.deleted_reason}",
         "chunks": str(view.chunks),
         "same text": ", ".join(f"{each.id} ({each.entry_id})" for each in view.same_content),
+        "nearly same": ", ".join(_near(each) for each in view.near_duplicates),
     }
     for name, fact in facts.items():
         if fact:
@@ -133,6 +135,11 @@ def _print_view(view: DocumentView) -> None:
         say(f"  {run_name} {line.kind}: {shown(line.reason, most=300)}")
     say()
     say(shown_lines(view.text))
+
+
+def _near(near: NearCopy) -> str:
+    how = "by your word" if near.similarity is None else f"{near.similarity:.0%}"
+    return f"{near.copy.id} ({near.copy.entry_id}, {how})"
 
 
 def _time(moment: datetime | None) -> str | None:

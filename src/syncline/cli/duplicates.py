@@ -1,4 +1,4 @@
-"""`syncline duplicates [list|show|same|different|clusters]`."""
+"""`syncline duplicates [list|show|same|different|forget|clusters]`."""
 
 from __future__ import annotations
 
@@ -140,6 +140,27 @@ def different(
         return await client.duplicates.different(document, other)
 
     return _told(run(command, workspace=workspace, data_dir=data_dir), as_json=as_json)
+
+
+@app.command()
+def forget(
+    document: One,
+    other: Other,
+    as_json: AsJson = False,
+    workspace: Workspace = "default",
+    data_dir: DataDir = None,
+) -> int:
+    """Take back what was said of two documents: what they have in common decides again."""
+
+    async def command(client: Syncline, interruption: Interruption) -> DuplicatePair:
+        return await client.duplicates.forget(document, other)
+
+    pair = run(command, workspace=workspace, data_dir=data_dir)
+    if as_json:
+        print_json(pair.as_json())
+    else:
+        say(f"What was said of documents {document} and {other} is forgotten.")
+    return 0
 
 
 def _told(pair: DuplicatePair, *, as_json: bool) -> int:

@@ -59,6 +59,13 @@ def status(
         f"{bold(str(found.documents))} documents, {found.chunks} chunks; "
         f"the database takes {size(found.database_bytes)}."
     )
+    if found.near.clusters:
+        say(
+            f"{found.near.documents} of them nearly repeat one another, in {found.near.clusters} "
+            "clusters: syncline duplicates clusters"
+        )
+    if found.near.open:
+        say(f"{found.near.open} pairs that are much alike wait for your word: syncline duplicates")
     _print_models(found.models)
     for each in found.connections:
         _print_troubles(each)

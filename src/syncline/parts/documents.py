@@ -130,6 +130,13 @@ class Duplicates(Part):
         async with self._client.session() as (db, workspace):
             return await decide(db, workspace, document, other, same=False)
 
+    async def forget(self, document: int, other: int) -> DuplicatePair:
+        """Take back what was said of two documents. Raises `NotHere` where nothing was."""
+        from syncline.sync.duplicates import forget
+
+        async with self._client.session() as (db, workspace):
+            return await forget(db, workspace, document, other)
+
     async def clusters(self, *, limit: int = 20, offset: int = 0) -> ClusterPage:
         """A page of the clusters of near-duplicates, by their canonical documents."""
         from syncline.sync.duplicates import cluster_page

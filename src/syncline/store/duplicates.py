@@ -20,8 +20,10 @@ __all__ = [
     "copies_of",
     "decided_pairs",
     "decision_on",
+    "forget_decision",
     "open_pairs",
     "record_decision",
+    "similar_contents",
     "similarity_of",
 ]
 
@@ -156,6 +158,15 @@ async def record_decision(
     return True
 
 
+async def forget_decision(db: Connection, workspace: WorkspaceId, one: int, other: int) -> bool:
+    """Take a person's word on two documents back; False where there is none."""
+    found = await db.execute(
+        "DELETE FROM near_decisions WHERE workspace_id = %s AND a = %s AND b = %s",
+        (workspace, min(one, other), max(one, other)),
+    )
+    return found.rowcount > 0
+
+
 async def decision_on(
     db: Connection, workspace: WorkspaceId, one: int, other: int
 ) -> tuple[bool, datetime] | None:
@@ -180,6 +191,26 @@ async def similarity_of(
     )
     row = await found.fetchone()
     return None if row is None else float(row[0])
+
+
+async def similar_contents(
+    db: Connection, workspace: WorkspaceId, content: int, *, most: int
+) -> dict[int, float | None]:
+    """The `most` contents that are most like this one, with what they have in common; and all
+    that a person has called the same as any (None where they have little in common)."""
+    found = await db.execute(
+        "(SELECT CASE WHEN a = %(content)s THEN b ELSE a END, jaccard FROM near_pairs"
+        " WHERE workspace_id = %(workspace)s AND %(content)s IN (a, b) AND jaccard >= %(near)s"
+        " ORDER BY jaccard DESC, 1 LIMIT %(most)s)"
+        " UNION ALL SELECT d.content_id, NULL FROM near_decisions n JOIN documents d"
+        " ON d.workspace_id = n.workspace_id AND d.id IN (n.a, n.b)"
+        " WHERE n.workspace_id = %(workspace)s AND n.same AND d.content_id <> %(content)s",
+        {"workspace": workspace, "content": content, "near": NEAR, "most": most},
+    )
+    similar: dict[int, float | None] = {}
+    for other, jaccard in await found.fetchall():
+        similar.setdefault(other, jaccard)
+    return similar
 
 
 async def contents_with_near_duplicates(db: Connection, workspace: WorkspaceId) -> list[int]:

@@ -132,11 +132,12 @@ async def describe_corpus(db: Connection, workspace: WorkspaceId) -> Corpus:
 
 
 async def entries_of_terms(
-    db: Connection, workspace: WorkspaceId, terms: Sequence[str]
+    db: Connection, workspace: WorkspaceId, terms: Sequence[str], *, most: int | None = None
 ) -> dict[str, Entries]:
-    """The index's entries for those of these terms that it has."""
+    """The index's entries for those of these terms that it has; of each row the first `most`."""
+    entries = "entries" if most is None else f"substr(entries, 1, {8 * int(most)})"
     found = await db.cursor(binary=True).execute(
-        f"SELECT term, entries FROM postings WHERE workspace_id = {int(workspace)}"
+        f"SELECT term, {entries} FROM postings WHERE workspace_id = {int(workspace)}"
         " AND term = ANY(%s::text[])".encode(),
         (list(terms),),
     )

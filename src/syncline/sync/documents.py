@@ -20,6 +20,7 @@ from syncline.store.documents_read import (
 )
 from syncline.store.held import restore_document
 from syncline.store.runs_read import ReportLine, last_lines_of
+from syncline.sync.near_copies import NearCopy, near_copies
 from syncline.sync.sources import find_named
 
 __all__ = [
@@ -66,6 +67,8 @@ class DocumentView:
     chunks: int
     same_content: Sequence[DocumentRow]
     """Other documents that point to the same text, whatever they are called."""
+    near_duplicates: Sequence[NearCopy]
+    """Other documents with nearly the same text, the most alike first."""
     history: Sequence[ReportLine]
     """What the last runs had to tell about it, newest first."""
 
@@ -87,6 +90,7 @@ class DocumentView:
             "deleted_reason": row.deleted_reason,
             "chunks": self.chunks,
             "same_content": [summary_of(each) for each in self.same_content],
+            "near_duplicates": [each.as_json() for each in self.near_duplicates],
             "history": [
                 {
                     "run": line.run_id,
@@ -153,6 +157,7 @@ async def document_view(db: Connection, workspace: WorkspaceId, document: int) -
         text,
         chunks,
         await sharing_content(db, workspace, row),
+        await near_copies(db, workspace, row.content_id),
         await last_lines_of(db, workspace, row.connection_id, row.entry_id, limit=5),
     )
 

@@ -12,32 +12,27 @@ from syncline.core.model import Json, WorkspaceId
 from syncline.store.database import Connection
 from syncline.store.documents_read import DocumentRow, find_document, text_of
 from syncline.store.duplicates import (
-    Copy,
     PairRow,
-    contents_with_near_duplicates,
-    copies_of,
     decided_pairs,
     decision_on,
+    forget_decision,
     open_pairs,
     record_decision,
     similarity_of,
 )
-from syncline.store.near import likenesses
-from syncline.store.search_scope import Scope
 from syncline.sync.documents import summary_of
-from syncline.sync.near_groups import gather
+from syncline.sync.near_copies import Cluster, all_clusters
 from syncline.sync.sources import find_named
 
 __all__ = [
-    "Cluster",
     "ClusterPage",
     "DuplicatePage",
     "DuplicatePair",
     "PairView",
-    "all_clusters",
     "cluster_page",
     "decide",
     "duplicate_page",
+    "forget",
     "pair_view",
 ]
 
@@ -109,25 +104,6 @@ class PairView:
             "numbers": [list(each) for each in self.numbers],
             "difference": list(self.difference),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """Documents that search shows as one hit, the canonical one first."""
-
-    documents: Sequence[Copy]
-
-    def as_json(self) -> list[dict[str, Json]]:
-        """The documented fields of each."""
-        return [
-            {
-                "id": each.id,
-                "connection": each.connection,
-                "entry": each.entry_id,
-                "title": each.title,
-            }
-            for each in self.documents
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,25 +231,18 @@ async def decide(
     return (await pair_view(db, workspace, one, other)).pair
 
 
-async def all_clusters(db: Connection, workspace: WorkspaceId) -> list[Cluster]:
-    """Every cluster of near-duplicates, by its canonical document.
+async def forget(db: Connection, workspace: WorkspaceId, one: int, other: int) -> DuplicatePair:
+    """Take a person's word on two documents back: what they have in common decides again.
 
-    Which ones there are follows from the documents and from what people have said alone.
+    Raises `NotHere` where nothing was said of them, `UsageError`.
     """
-    contents = await contents_with_near_duplicates(db, workspace)
-    copies = await copies_of(db, workspace, contents)
-    ordered = sorted(copies, key=lambda content: _place(copies[content][0]))
-    everything = Scope(workspace, principals=None)
-    groups = gather(ordered, await likenesses(db, everything, ordered)) if ordered else []
-    return [
-        Cluster(sorted((copy for content in group for copy in copies[content]), key=_place))
-        for group in groups
-        if len(group) > 1
-    ]
-
-
-def _place(copy: Copy) -> tuple[str, str]:
-    return copy.connection, copy.entry_id
+    await _two(db, workspace, one, other)
+    if not await forget_decision(db, workspace, one, other):
+        raise NotHere(
+            f"Nobody has said whether documents {one} and {other} are the same.",
+            hint="`syncline duplicates list --state same` (or different) shows what was said.",
+        )
+    return (await pair_view(db, workspace, one, other)).pair
 
 
 async def cluster_page(

@@ -28,7 +28,9 @@ _MOST, _MOST_STARRED = 8, 20
 _RARE = 3
 """In no more passages than this, and a last word may be the beginning of another."""
 _MOST_STARS = 3
-_LOOKED_AT = 200
+_LOOKED_AT = 50
+_ASKED = 4
+"""So many times as many words are asked about: some may be others' alone."""
 _BESIDE = 0.5
 """What a word tells that the last one of the question may be the beginning of."""
 _STARRED = re.compile(r"(\w+)\*(?!\w)")
@@ -122,14 +124,15 @@ async def _visible(
     most: int,
 ) -> tuple[str, ...]:
     """The most frequent terms that begin like this and are in a document of the scope."""
-    terms = await index.terms_from(db, scope.workspace, word, most=most + len(stems))
-    terms = [each for each in terms if each not in stems][:most]
+    terms = await index.terms_from(db, scope.workspace, word, most=_ASKED * most + len(stems))
+    terms = [each for each in terms if each not in stems]
     if not terms:
         return ()
-    entries = await index.entries_of_terms(db, scope.workspace, terms)
-    ids = {term: (entries[term][:_LOOKED_AT] >> 16).tolist() for term in terms if term in entries}
+    entries = await index.entries_of_terms(db, scope.workspace, terms, most=_LOOKED_AT)
+    ids = {term: (found >> 16).tolist() for term, found in entries.items()}
     inside = replace(scope, deep=True)
     every = sorted({each for own in ids.values() for each in own})
     places = await index.places_of(db, inside, every, ())
     seen = {each.id for each in places}
-    return tuple(term for term in terms if not seen.isdisjoint(ids.get(term, ())))
+    visible = [term for term in terms if not seen.isdisjoint(ids.get(term, ()))]
+    return tuple(visible[:most])

@@ -13,6 +13,7 @@ from syncline.store.database import Connection
 from syncline.store.results import MOST_FAILURES
 from syncline.store.status_read import ConnectionState, connection_states, workspace_size
 from syncline.sync.models import ModelsView, read_models
+from syncline.sync.near_copies import NearCopies, count_near
 from syncline.sync.progress import progress_of
 
 __all__ = ["Status", "read_status"]
@@ -29,6 +30,7 @@ class Status:
     database_bytes: int
     """Of the whole database, other workspaces included."""
     models: ModelsView
+    near: NearCopies
     breakers: Mapping[ConnectionId, Sequence[OpenBreaker]]
     """Hosts that are not asked at present, because they fail."""
 
@@ -41,6 +43,7 @@ class Status:
                 | {"breakers": [breaker.as_json() for breaker in self.breakers.get(each.id, ())]}
                 for each in self.connections
             ],
+            "near_duplicates": self.near.as_json(),
             "embeddings": self.models.as_json(),
             "totals": {
                 "connections": len(self.connections),
@@ -90,4 +93,6 @@ async def read_status(db: Connection, workspace: WorkspaceId, name: str) -> Stat
     documents, chunks, size = await workspace_size(db, workspace)
     states = await connection_states(db, workspace, dead_after=MOST_FAILURES)
     models = await read_models(db, workspace)
-    return Status(name, states, documents, chunks, size, models, await open_breakers(db, workspace))
+    near = await count_near(db, workspace)
+    breakers = await open_breakers(db, workspace)
+    return Status(name, states, documents, chunks, size, models, near, breakers)
