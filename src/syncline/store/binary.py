@@ -121,19 +121,20 @@ def embedding_rows(hashes: Sequence[bytes], vectors: Any) -> bytes:
 
 
 def signature_rows(
-    workspace: int, version: int, signatures: Iterable[tuple[int, Sequence[int]]]
+    workspace: int, version: int, signatures: Iterable[tuple[int, int, Sequence[int]]]
 ) -> bytes:
-    """A COPY payload of (workspace_id, content_id, version, compared, bands).
+    """A COPY payload of (workspace_id, content_id, place, version, compared, bands).
 
     Who has no bands has nothing to be compared with.
     """
     parts = [_HEADER]
-    workspace_field = b"\0\x05" + _int8_field(8, workspace)
+    workspace_field = b"\0\x06" + _int8_field(8, workspace)
     version_field = struct.pack(">ih", 2, version)
-    for content, bands in signatures:
+    for content, place, bands in signatures:
         parts += (
             workspace_field,
             _int8_field(8, content),
+            _int8_field(8, place),
             version_field,
             b"\0\0\0\x01\0" if bands else b"\0\0\0\x01\x01",
             _field(_int8_array(bands)),

@@ -76,7 +76,7 @@ async def write_contents(
     stored = await _lock(db, workspace, chunking, sorted(wanted))
     fresh = {h: i for h, i in sorted(wanted.items()) if h not in stored and i is not None}
     made = await _insert(db, workspace, chunking, fresh)
-    await write_signatures(db, workspace, {c: fresh[h].bands for h, c in made.items()})
+    await write_signatures(db, workspace, {c: (h, fresh[h].bands) for h, c in made.items()})
     missing = sorted(set(wanted) - set(stored) - set(made))
     if missing:  # another batch stored them while we waited for their keys
         stored |= await _lock(db, workspace, chunking, missing)

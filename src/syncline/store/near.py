@@ -34,7 +34,7 @@ class Likeness:
     different: Collection[tuple[int, int]]
     """What a person has said to be different; the lower id first."""
     elders: Mapping[int, Mapping[int, float]]
-    """For contents that some old ones are very near to: those, and how far they are away.
+    """For contents that some at first places are very near to: those, and how far they are away.
 
     Of a family of hundreds not all pairs are stored. Distances add up at most, so two contents
     of which these have a sum below `SURE` are near-duplicates beyond doubt.
@@ -70,10 +70,10 @@ WHERE n.workspace_id = %(workspace)s AND x.content_id = ANY(%(found)s::bigint[])
 GROUP BY 1, 2
 """
 _ELDERS = """
-SELECT f.content_id, o.a, 1 - o.jaccard
+SELECT f.content_id, o.a + o.b - f.content_id, 1 - o.jaccard
 FROM unnest(%(found)s::bigint[]) AS f (content_id),
-LATERAL (SELECT p.a, p.jaccard FROM near_pairs p WHERE p.workspace_id = %(workspace)s
-    AND p.b = f.content_id AND p.jaccard > {doubt} ORDER BY p.a LIMIT {most}) o
+LATERAL (SELECT p.a, p.b, p.jaccard FROM near_pairs p WHERE p.workspace_id = %(workspace)s
+    AND p.younger = f.content_id AND p.jaccard > {doubt} ORDER BY p.elder_place LIMIT {most}) o
 """
 
 

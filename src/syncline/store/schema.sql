@@ -318,13 +318,15 @@ CREATE TABLE orphan_candidates (
 );
 
 -- What a content's near-duplicates are found by: the keys of its bands (pipeline/minhash.py).
--- `compared`: its pairs with everything that was there are in near_pairs.
+-- `compared`: its pairs with everything that was there are in near_pairs. `place`: the content's in
+-- the order of all, by its hash, so that it is the same whenever it came.
 CREATE TABLE content_signatures (
     workspace_id  bigint NOT NULL,
     content_id    bigint NOT NULL,
     version       smallint NOT NULL,
     bands         bigint[] NOT NULL,
     compared      boolean NOT NULL DEFAULT false,
+    place         bigint NOT NULL,
     PRIMARY KEY (workspace_id, content_id),
     FOREIGN KEY (workspace_id, content_id) REFERENCES contents ON DELETE CASCADE
 );
@@ -336,7 +338,17 @@ CREATE TABLE content_bands (
     workspace_id  bigint NOT NULL,
     band          bigint NOT NULL,
     content_id    bigint NOT NULL,
-    PRIMARY KEY (workspace_id, band, content_id)
+    place         bigint NOT NULL,
+    PRIMARY KEY (workspace_id, band, place, content_id)
+);
+
+-- Bands that more contents share than are compared each with each: with those at the first places
+-- alone, below this one.
+CREATE TABLE full_bands (
+    workspace_id  bigint NOT NULL REFERENCES workspaces ON DELETE CASCADE,
+    band          bigint NOT NULL,
+    first_places  bigint NOT NULL,
+    PRIMARY KEY (workspace_id, band)
 );
 
 -- Contents that are much alike: what part of all their shingles is in both, exactly.
@@ -346,12 +358,15 @@ CREATE TABLE near_pairs (
     b               bigint NOT NULL,
     jaccard         double precision NOT NULL,
     numbers_differ  boolean NOT NULL,
+    younger         bigint NOT NULL,
+    elder_place     bigint NOT NULL,
     PRIMARY KEY (workspace_id, a, b),
     FOREIGN KEY (workspace_id, a) REFERENCES content_signatures ON DELETE CASCADE,
     FOREIGN KEY (workspace_id, b) REFERENCES content_signatures ON DELETE CASCADE,
     CHECK (a < b)
 );
 CREATE INDEX near_pairs_b ON near_pairs (workspace_id, b, a);
+CREATE INDEX near_pairs_elders ON near_pairs (workspace_id, younger, elder_place);
 
 -- A person's word on two documents. It stands through their edits and moves.
 CREATE TABLE near_decisions (

@@ -14,6 +14,17 @@ from syncline.core.model import WorkspaceId
 from syncline.core.prepared import SIGNATURE_VERSION
 from syncline.store.binary import signature_rows
 from syncline.store.database import Connection
+from syncline.store.families import (
+    ALL_PLACES,
+    FirstPlaces,
+    compare_alone,
+    count_bands,
+    first_places,
+    full_bands_of,
+    note_fuller,
+    note_smaller,
+    place_of,
+)
 
 __all__ = [
     "Pair",
@@ -26,10 +37,6 @@ __all__ = [
     "waiting",
     "write_signatures",
 ]
-
-_MOST_IN_A_BAND = 100
-"""Of the contents that share a band, so many are candidates: the oldest. Boilerplate by the
-thousand would otherwise be compared each with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,16 @@ class Waiting:
 
 
 async def write_signatures(
-    db: Connection, workspace: WorkspaceId, bands: Mapping[int, Sequence[int]]
+    db: Connection, workspace: WorkspaceId, bands: Mapping[int, tuple[bytes, Sequence[int]]]
 ) -> None:
-    """In the transaction that brings these contents, which nobody else can see yet."""
+    """In the transaction that brings these contents, given by their hashes and bands, which
+    nobody else can see yet."""
     if not bands:
         return
-    payload = signature_rows(workspace, SIGNATURE_VERSION, sorted(bands.items()))
+    signatures = [(content, place_of(digest), own) for content, (digest, own) in bands.items()]
+    payload = signature_rows(workspace, SIGNATURE_VERSION, sorted(signatures))
     async with db.cursor().copy(
-        "COPY content_signatures (workspace_id, content_id, version, compared, bands)"
+        "COPY content_signatures (workspace_id, content_id, place, version, compared, bands)"
         " FROM STDIN (FORMAT binary)"
     ) as copy:
         await copy.write(payload)
@@ -68,8 +77,8 @@ async def write_signatures(
 
 async def _spread(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> None:
     await db.execute(
-        "INSERT INTO content_bands (workspace_id, band, content_id)"
-        " SELECT workspace_id, unnest(bands), content_id FROM content_signatures"
+        "INSERT INTO content_bands (workspace_id, band, content_id, place)"
+        " SELECT workspace_id, unnest(bands), content_id, place FROM content_signatures"
         " WHERE workspace_id = %s AND content_id = ANY(%s)",
         (workspace, list(contents)),
     )
@@ -79,12 +88,17 @@ async def forget_signatures(
     db: Connection, workspace: WorkspaceId, contents: Sequence[int]
 ) -> None:
     """In the transaction that removes these contents; their pairs go too."""
+    if not contents:
+        return
+    await compare_alone(db, workspace)
     await _lock(db, workspace, contents)
+    bands = await full_bands_of(db, workspace, contents)
     await _gather(db, workspace, contents)
     await db.execute(
         "DELETE FROM content_signatures WHERE workspace_id = %s AND content_id = ANY(%s)",
         (workspace, list(contents)),
     )
+    await note_smaller(db, workspace, bands)
 
 
 async def _lock(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> set[int]:
@@ -103,8 +117,8 @@ async def _gather(db: Connection, workspace: WorkspaceId, contents: Sequence[int
     await db.execute(
         "DELETE FROM content_bands WHERE ctid = ANY(ARRAY("
         "SELECT (SELECT b.ctid FROM content_bands b WHERE b.workspace_id = %(workspace)s"
-        " AND b.band = s.band AND b.content_id = s.content_id)"
-        " FROM (SELECT content_id, unnest(bands) AS band FROM content_signatures"
+        " AND b.band = s.band AND b.place = s.place AND b.content_id = s.content_id)"
+        " FROM (SELECT content_id, place, unnest(bands) AS band FROM content_signatures"
         " WHERE workspace_id = %(workspace)s AND content_id = ANY(%(contents)s)) s))",
         {"workspace": workspace, "contents": list(contents)},
     )
@@ -134,7 +148,9 @@ async def texts_of(
 async def sign(db: Connection, workspace: WorkspaceId, bands: Mapping[int, Sequence[int]]) -> None:
     """Replace the signatures of contents that are there, and let them wait."""
     async with db.transaction():
+        await compare_alone(db, workspace)
         there = sorted(await _lock(db, workspace, list(bands)))
+        before = await full_bands_of(db, workspace, there)
         await _gather(db, workspace, there)
         await db.execute(
             "UPDATE content_signatures s SET version = %(version)s, compared = n.bands = '{}',"
@@ -149,58 +165,89 @@ async def sign(db: Connection, workspace: WorkspaceId, bands: Mapping[int, Seque
             },
         )
         await _spread(db, workspace, there)
+        await note_smaller(db, workspace, before)
 
 
 async def look_alikes(
     db: Connection, workspace: WorkspaceId, contents: Sequence[int]
-) -> set[tuple[int, int]]:
-    """The pairs of one of these contents and one that shares a band with it; lower id first."""
+) -> tuple[set[tuple[int, int]], FirstPlaces]:
+    """The pairs that are to be compared for these contents, the lower id first; and, for bands
+    that are too full to compare each with each, with which places they are compared instead."""
     found = await db.execute(
-        "WITH mine AS MATERIALIZED (SELECT content_id, unnest(bands) AS band"
-        " FROM content_signatures WHERE workspace_id = %(workspace)s"
-        " AND content_id = ANY(%(contents)s)),"
         # Most bands have one holder, and are done with here.
-        " shared AS MATERIALIZED (SELECT b.band FROM content_bands b"
-        " WHERE b.workspace_id = %(workspace)s AND b.band = ANY(ARRAY(SELECT band FROM mine))"
-        " GROUP BY b.band HAVING count(*) > 1)"
-        " SELECT DISTINCT least(m.content_id, o.content_id), greatest(m.content_id, o.content_id)"
-        " FROM mine m JOIN shared s ON s.band = m.band"
-        " CROSS JOIN LATERAL (SELECT b.content_id FROM content_bands b"
-        " WHERE b.workspace_id = %(workspace)s AND b.band = m.band"
-        " ORDER BY b.content_id LIMIT %(most)s) o WHERE o.content_id <> m.content_id",
-        {"contents": list(contents), "workspace": workspace, "most": _MOST_IN_A_BAND},
+        "SELECT b.band, count(*) FROM content_bands b WHERE b.workspace_id = %(workspace)s"
+        " AND b.band = ANY(ARRAY(SELECT unnest(bands) FROM content_signatures"
+        " WHERE workspace_id = %(workspace)s AND content_id = ANY(%(contents)s)))"
+        " GROUP BY b.band HAVING count(*) > 1",
+        {"contents": list(contents), "workspace": workspace},
     )
-    return {(row[0], row[1]) for row in await found.fetchall()}
+    shared = {band: first_places(count) for band, count in await found.fetchall()}
+    if not shared:
+        return set(), {}
+    found = await db.execute(
+        "WITH mine AS MATERIALIZED (SELECT content_id, place, unnest(bands) AS band"
+        " FROM content_signatures WHERE workspace_id = %(workspace)s"
+        " AND content_id = ANY(%(contents)s))"
+        " SELECT DISTINCT least(m.content_id, o.content_id), greatest(m.content_id, o.content_id)"
+        " FROM mine m JOIN unnest(%(bands)s::bigint[], %(places)s::bigint[]) AS s (band, places)"
+        " ON s.band = m.band"
+        " CROSS JOIN LATERAL (SELECT b.content_id FROM content_bands b"
+        " WHERE b.workspace_id = %(workspace)s AND b.band = m.band AND b.place <="
+        f" CASE WHEN m.place < s.places THEN {ALL_PLACES} ELSE s.places - 1 END) o"
+        " WHERE o.content_id <> m.content_id",
+        {
+            "contents": list(contents),
+            "workspace": workspace,
+            "bands": list(shared),
+            "places": list(shared.values()),
+        },
+    )
+    pairs = {(row[0], row[1]) for row in await found.fetchall()}
+    return pairs, {band: places for band, places in shared.items() if places != ALL_PLACES}
 
 
 async def store_pairs(
-    db: Connection, workspace: WorkspaceId, compared: Sequence[int], pairs: Sequence[Pair]
+    db: Connection,
+    workspace: WorkspaceId,
+    compared: Sequence[int],
+    pairs: Sequence[Pair],
+    full: FirstPlaces,
 ) -> None:
-    """These contents have been compared, with this outcome.
+    """These contents have been compared, with this outcome; `full` is what `look_alikes` said.
 
     Whoever has brought another content meanwhile, and could not be seen, will compare it with
-    these. Contents that have gone meanwhile are left out.
+    these. Contents that have gone meanwhile are left out. Where a full band is another one
+    meanwhile, nothing is stored, and the contents wait on.
     """
     concerned = {*compared, *(pair.a for pair in pairs), *(pair.b for pair in pairs)}
     async with db.transaction():
+        await compare_alone(db, workspace)
+        if full and await count_bands(db, workspace, list(full)) != full:
+            return
         there = await _lock(db, workspace, sorted(concerned))
         stored = [pair for pair in pairs if pair.a in there and pair.b in there]
         await db.execute(
-            "INSERT INTO near_pairs (workspace_id, a, b, jaccard, numbers_differ)"
-            " SELECT %s, * FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::boolean[])"
+            "INSERT INTO near_pairs (workspace_id, a, b, jaccard, numbers_differ, younger,"
+            " elder_place) SELECT %(workspace)s, p.a, p.b, p.jaccard, p.differ,"
+            " CASE WHEN a.place < b.place THEN p.b ELSE p.a END, least(a.place, b.place)"
+            " FROM unnest(%(a)s::bigint[], %(b)s::bigint[], %(jaccard)s::float8[],"
+            " %(differ)s::boolean[]) AS p (a, b, jaccard, differ)"
+            " JOIN content_signatures a ON a.workspace_id = %(workspace)s AND a.content_id = p.a"
+            " JOIN content_signatures b ON b.workspace_id = %(workspace)s AND b.content_id = p.b"
             " ON CONFLICT DO NOTHING",
-            (
-                workspace,
-                [pair.a for pair in stored],
-                [pair.b for pair in stored],
-                [pair.jaccard for pair in stored],
-                [pair.numbers_differ for pair in stored],
-            ),
+            {
+                "workspace": workspace,
+                "a": [pair.a for pair in stored],
+                "b": [pair.b for pair in stored],
+                "jaccard": [pair.jaccard for pair in stored],
+                "differ": [pair.numbers_differ for pair in stored],
+            },
         )
         await db.execute(
             "UPDATE content_signatures SET compared = true"
             " WHERE workspace_id = %s AND content_id = ANY(%s)",
             (workspace, sorted(there & set(compared))),
         )
+        await note_fuller(db, workspace, full)
         hit(Failpoint.PAIRS_BEFORE_COMMIT)
     hit(Failpoint.PAIRS_COMMITTED)

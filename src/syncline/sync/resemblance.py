@@ -32,6 +32,8 @@ LEAST_ALIKE = 0.75
 """The Jaccard similarity from which on a pair is remembered."""
 
 _AT_ONCE = 200
+_COMPARED = 20_000
+"""Pairs whose texts are held in memory together; of a large family these are few."""
 _PAGE = 50
 """Texts that are held in memory together."""
 _MOST_SHINGLES = 4_000_000
@@ -56,9 +58,12 @@ async def compare_new(
         if unsigned:
             await _sign(db, workspace, unsigned)
         contents = [each.content for each in found]
-        candidates = await look_alikes(db, workspace, contents)
-        pairs = await _compare(shelf, sorted(candidates)) if candidates else []
-        await store_pairs(db, workspace, contents, pairs)
+        candidates, full = await look_alikes(db, workspace, contents)
+        ordered = sorted(candidates)
+        pairs: list[Pair] = []
+        for start in range(0, len(ordered), _COMPARED):
+            pairs += await _compare(shelf, ordered[start : start + _COMPARED])
+        await store_pairs(db, workspace, contents, pairs, full)
 
 
 async def _sign(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> None:
