@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 import syncline
+from syncline.core.errors import NotHere
 from syncline.settings import Settings
+from syncline.sync.maintenance import tombstones
 from syncline.sync.near_copies import all_clusters
+from syncline.sync.resemblance import compare_new
 from syncline.sync.search import SearchRequest, search
 from tests.support.commands import Commands
-from tests.support.looking import query
+from tests.support.looking import configure, query
 from tests.support.state import assert_consistent, state_of
 from tests.support.syncs import Syncs
 from tests.support.world import World
@@ -240,8 +243,28 @@ async def test_a_word_counts_above_every_figure(
         assert (await kb.duplicates.different(found["a"], found["b"])).similarity is not None
         assert (await kb.duplicates.same(found["b"], found["c"])).similarity is None
         await kb.duplicates.same(found["d"], found["c"])
-    assert await joined(feed) == [["a"], ["b", "c", "d"]]
-    assert await clusters(feed) == [["b", "c", "d"]]
+        assert await joined(feed) == [["a"], ["b", "c", "d"]]
+        assert await clusters(feed) == [["b", "c", "d"]]
+        near = (await kb.documents.show(found["b"])).near_duplicates
+        assert [(each.copy.entry_id, each.similarity) for each in near] == [
+            ("c", None),
+            ("d", None),
+        ]
+        counts = (await kb.status()).near
+        assert (counts.clusters, counts.documents, counts.open) == (1, 3, 0)
+        # Taken back, the figures decide again.
+        forgotten = await kb.duplicates.forget(found["b"], found["a"])
+        assert forgotten.state == "open"
+        await kb.duplicates.forget(found["b"], found["c"])
+        await kb.duplicates.forget(found["c"], found["d"])
+        assert await clusters(feed) == [["a", "b"]]
+        (shown_one,) = (await kb.documents.show(found["b"])).near_duplicates
+        assert shown_one.copy.entry_id == "a"
+        assert shown_one.similarity is not None
+        assert shown_one.similarity > 0.8
+        assert (await kb.documents.show(found["d"])).near_duplicates == []
+        with pytest.raises(NotHere):
+            await kb.duplicates.forget(found["b"], found["a"])
 
 
 @pytest.mark.parametrize(
@@ -287,6 +310,12 @@ async def test_the_command_line_does_it_all(
     found = commands.ok("search", "zebra rule")
     assert "also in: scripted: " in found
     assert "also in" not in commands.ok("search", "zebra rule", "--all-copies")
+    assert "nearly same" in commands.ok("documents", "show", str(a))
+    assert "duplicates clusters" in commands.ok("status")
+    assert "is forgotten" in commands.ok("duplicates", "forget", str(a), str(b))
+    assert "wait for your word" in commands.ok("status")
+    assert commands.json("status")["near_duplicates"]["open"] >= 1
+    assert commands.run("duplicates", "forget", str(a), str(b)).status == 2
     for wrong, status in (
         (("duplicates", "same", str(a), str(a)), 2),
         (("duplicates", "same", str(a), "999999999"), 2),
@@ -301,11 +330,33 @@ async def test_the_command_line_does_it_all(
 async def test_a_large_family_is_one_hit_and_costs_no_square(
     listing: Syncs, world: World, workspace_name: str
 ) -> None:
-    """Three hundred near copies: of those beyond a hundred, not each is compared with each."""
-    world.put_many({f"n{n:03}": text(1, also=f"host {n}", words=300) for n in range(300)})
+    """Two hundred near copies, at once or with half of them later: not each is compared with
+    each, and those that are follow from the texts."""
+    texts = {f"n{n:03}": text(1, also=f"host {n}", words=300) for n in range(220)}
+    world.put_many(texts)
+    await configure(listing, guard_fraction=1.0)
     await listing.run()
-    ((pairs,),) = await query(listing, "SELECT count(*) FROM near_pairs WHERE workspace_id = %s")
-    assert 100 * 99 / 2 <= pairs < 300 * 120
+    async with listing.tools.database.connection() as db:
+        at_once = await state_of(db, workspace_name)
+        pairs = len(at_once["pairs"])
+        assert 50 * 49 / 2 <= pairs < 220 * 100
+        for name in sorted(texts)[::2]:
+            world.remove(name)
+        await listing.run()
+        async with db.transaction():
+            await db.execute(
+                "UPDATE documents SET deleted_at = now() - interval '1 year'"
+                " WHERE workspace_id = %s AND state = 'deleted'",
+                (listing.row.workspace_id,),
+            )
+        await tombstones.run_once(db, listing.row.workspace_id)
+        await compare_new(db, listing.row.workspace_id)
+        half = await state_of(db, workspace_name)
+        assert len(half["contents"]) == 110
+        world.put_many({name: texts[name] for name in reversed(sorted(texts)[::2])})
+        await listing.run()
+        again = await state_of(db, workspace_name)
+        assert (again["pairs"], again["clusters"]) == (at_once["pairs"], at_once["clusters"])
     hits = await ask(listing, limit=10)
     assert len(hits) == 1
     assert len(hits[0].similar) == 20

@@ -80,6 +80,9 @@ COMMANDS = {
     ],
     "duplicates show": ["syncline duplicates show 1 2 --json"],
     "duplicates same": ["syncline duplicates same 1 2 --json"],
+    "duplicates forget": ["syncline duplicates forget 1 2 --json"],
+    "embeddings list": ["syncline embeddings --json"],
+    "embeddings update": ["syncline embeddings update --json"],
     "duplicates clusters": ["syncline duplicates clusters --json"],
     "deletions list": [
         "rm -r docs/*",
