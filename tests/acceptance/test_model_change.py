@@ -14,11 +14,14 @@ from syncline.client import Syncline
 from syncline.core.errors import Unauthorized
 from syncline.core.failpoints import Failpoint
 from syncline.core.health import HealthState
+from syncline.embedders.catalogue import describe
 from syncline.settings import Settings
+from syncline.store.database import Database
 from syncline.store.models import announce_model, note_written
 from syncline.store.reembedding import complete_model
 from syncline.store.vector_index import build_index
 from syncline.sync.maintenance import embeddings
+from syncline.sync.maintenance.service import Upkeep
 from syncline.testing.fake_server import answers
 from tests.support.looking import query
 from tests.support.reembed import reembed
@@ -247,6 +250,20 @@ async def test_a_service_that_does_not_answer_is_told_until_it_does(
             service.behave()
             assert await kb.embeddings.update() == 10
             assert (await kb.health()).findings == []
+
+
+async def test_the_service_does_it_by_itself(
+    syncs: Syncs, server_settings: Settings, workspace_name: str, database: Database
+) -> None:
+    """`syncline up` with another model needs no command, and no sync."""
+    settings = server_settings.model_copy(update={"embedder": "wordllama"})
+    upkeep = Upkeep(database, settings, describe(settings), with_default=False)
+    async with database.connection() as db:
+        await db.execute("DELETE FROM upkeep")
+    assert (await upkeep.run_once())["embeddings"] >= 10
+    assert await stored(syncs) == {NEW: 10}
+    async with opened(server_settings, workspace_name, "wordllama") as kb:
+        assert await by_meaning(kb) == dict.fromkeys(_TEXTS, "")
 
 
 async def test_a_process_that_started_earlier_gives_way(

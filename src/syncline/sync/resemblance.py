@@ -32,8 +32,8 @@ LEAST_ALIKE = 0.75
 """The Jaccard similarity from which on a pair is remembered."""
 
 _AT_ONCE = 200
-_COMPARED = 20_000
-"""Pairs whose texts are held in memory together; of a large family these are few."""
+_COMPARED = 2_000
+"""Pairs whose texts are held in memory together."""
 _PAGE = 50
 """Texts that are held in memory together."""
 _MOST_SHINGLES = 4_000_000

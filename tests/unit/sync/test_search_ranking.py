@@ -57,3 +57,15 @@ def test_a_poor_best_is_not_shown_as_full() -> None:
     (hit,) = rank([Scored(1, 0, 1.0, 0.25)], {1: 0.0}, ceiling=10.0, with_meaning=True)
     assert hit.words == pytest.approx(0.1)
     assert hit.meaning == pytest.approx(0.5)
+
+
+def test_cosines_of_two_models_are_not_compared() -> None:
+    """The nearest by one counts as much as the nearest by the other, however their scales differ;
+    within one, nearer is better."""
+    scored = [Scored(1, 0, 0.0, 0.95), Scored(2, 0, 0.0, 0.6, 1), Scored(3, 0, 0.0, 0.3, 1)]
+    found = rank(scored, dict.fromkeys((1, 2, 3), 0.0), ceiling=5.0, with_meaning=True)
+    assert [(each.content, each.model, each.meaning) for each in found] == [
+        (1, 0, 1.0),
+        (2, 1, 1.0),
+        (3, 1, pytest.approx(0.5)),
+    ]
