@@ -29,7 +29,8 @@ class _ExplainingCursor(psycopg.AsyncCursor[Any]):
 
     async def execute(self, query: Any, params: Any = None, **more: Any) -> Self:
         plain = psycopg.AsyncCursor(self.connection)
-        await plain.execute(f"EXPLAIN (COSTS OFF) {query}".encode(), params)
+        text = query if isinstance(query, bytes) else query.encode()
+        await plain.execute(b"EXPLAIN (COSTS OFF) " + text, params)
         self.plans.append("\n".join(str(row[0]) for row in await plain.fetchall()))
         return await super().execute(query, params, **more)
 
@@ -70,7 +71,7 @@ async def test_no_statement_of_a_run_reads_whole_tables(
         assert "Seq Scan on manifest" not in plan, plan[:1500]
         # A key column in a filter is a row that was read for nothing.
         assert not re.search(r"Filter: .*entry_key = ", plan), plan[:1500]
-    assert len(_ExplainingCursor.plans) == 10
+    assert len(_ExplainingCursor.plans) == 13
 
 
 async def test_a_workspace_that_the_statistics_do_not_know_is_read_by_key(

@@ -11,6 +11,7 @@ import pytest
 
 import syncline
 from syncline.client import Syncline
+from syncline.connectors.registry import Registry
 from syncline.core.errors import Unauthorized
 from syncline.core.failpoints import Failpoint
 from syncline.core.health import HealthState
@@ -257,7 +258,8 @@ async def test_the_service_does_it_by_itself(
 ) -> None:
     """`syncline up` with another model needs no command, and no sync."""
     settings = server_settings.model_copy(update={"embedder": "wordllama"})
-    upkeep = Upkeep(database, settings, describe(settings), with_default=False)
+    info = describe(settings)
+    upkeep = Upkeep(database, settings, info, with_default=False, registry=Registry())
     async with database.connection() as db:
         await db.execute("DELETE FROM upkeep")
     assert (await upkeep.run_once())["embeddings"] >= 10
