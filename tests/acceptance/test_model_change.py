@@ -85,6 +85,16 @@ async def opened(
         yield kb
 
 
+def at(service: Service) -> dict[str, object]:
+    """The settings of a service's model."""
+    return {
+        "embedding_url": f"{service.url}/v1",
+        "embedding_model": "tiny",
+        "embedding_dimension": 4,
+        "embedding_key": _KEY,
+    }
+
+
 async def by_meaning(kb: Syncline, names: dict[str, str] = _TEXTS) -> dict[str, str]:
     """For each document that a question in its own words finds by meaning: the reason."""
     found = {}
@@ -182,12 +192,7 @@ async def test_changed_twice_in_a_row_and_back(
     """Each is left half way for the next; three models are asked, then one. What the first one
     has embedded serves it again."""
     async with Service() as service:
-        third = {
-            "embedding_url": f"{service.url}/v1",
-            "embedding_model": "tiny",
-            "embedding_dimension": 4,
-            "embedding_key": _KEY,
-        }
+        third = at(service)
         for embedder, done in (("wordllama", 4), ("service", 4)):
             async with opened(server_settings, workspace_name, embedder, **third) as kb:
                 assert await kb.embeddings.update(most=4) == done
@@ -206,12 +211,7 @@ async def test_a_former_model_that_is_gone_costs_its_meaning_alone(
 ) -> None:
     """Searches go on by words and by the new model, and say so."""
     async with Service() as service:
-        third = {
-            "embedding_url": f"{service.url}/v1",
-            "embedding_model": "tiny",
-            "embedding_dimension": 4,
-            "embedding_key": _KEY,
-        }
+        third = at(service)
         async with opened(server_settings, workspace_name, "service", **third) as kb:
             await kb.embeddings.update()
     assert await stored(syncs) == {THIRD: 10}
@@ -231,12 +231,7 @@ async def test_a_service_that_does_not_answer_is_told_until_it_does(
 ) -> None:
     """The status and the health say what is wrong; a sync does not fail for it."""
     async with Service() as service:
-        third = {
-            "embedding_url": f"{service.url}/v1",
-            "embedding_model": "tiny",
-            "embedding_dimension": 4,
-            "embedding_key": _KEY,
-        }
+        third = at(service)
         service.misbehave(answers(401))
         async with opened(server_settings, workspace_name, "service", **third) as kb:
             with pytest.raises(Unauthorized):
