@@ -19,7 +19,16 @@ from secrets import token_hex
 import psycopg
 
 from syncline.core.errors import DatabaseUnavailable, SynclineError
-from syncline.core.jobs import ClaimedJob, Dead, Handler, Outcome, Released, Retry, retry_after
+from syncline.core.jobs import (
+    ClaimedJob,
+    Dead,
+    HandedOn,
+    Handler,
+    Outcome,
+    Released,
+    Retry,
+    retry_after,
+)
 from syncline.core.model import Json
 from syncline.core.redaction import redact
 from syncline.store import jobs
@@ -184,10 +193,11 @@ class EmbeddedEngine:
                 self._news.clear()
                 await self._news.wait()
             ended = list(self._ended)
-            states = await jobs.finish(telling, ended)
+            told = [each for each in ended if not isinstance(each[1], HandedOn)]
+            states = await jobs.finish(telling, told) if told else {}
             del self._ended[: len(ended)]
             self._wake.set()
-            for job, outcome in ended:
+            for job, outcome in told:
                 self.on_ended(job, outcome, states.get(job.id, "taken over"))
 
     async def _listen(self, listening: Connection) -> None:

@@ -23,6 +23,7 @@ from syncline.core.jobs import (
     ClaimedJob,
     Dead,
     Done,
+    HandedOn,
     NewJob,
     Outcome,
     Released,
@@ -131,6 +132,8 @@ def _in_words(job: ClaimedJob, outcome: Outcome) -> dict[str, Json]:
             return words | {"outcome": "snooze", "wait": max(0.0, seconds), "error": reason}
         case Released():
             return words | {"outcome": "released", "wait": 0}
+        case HandedOn():
+            raise ValueError("a job that was handed on is not ended")
         case Dead(error):
             return words | {"outcome": "dead", "wait": 0, "error": error}
 

@@ -81,6 +81,7 @@ CREATE TABLE runs (
     error          jsonb,
     counts         jsonb NOT NULL DEFAULT '{}',
     progress       jsonb,
+    parts          integer,
     PRIMARY KEY (workspace_id, id),
     FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
 );
@@ -95,7 +96,9 @@ CREATE TABLE run_batches (
     run_id        bigint NOT NULL,
     seq           integer NOT NULL,
     result        jsonb NOT NULL,
-    PRIMARY KEY (workspace_id, run_id, seq),
+    part          integer NOT NULL DEFAULT 0,
+    attempt       integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, run_id, part, attempt, seq),
     FOREIGN KEY (workspace_id, run_id) REFERENCES runs ON DELETE CASCADE
 );
 
@@ -104,7 +107,27 @@ CREATE TABLE run_seen (
     workspace_id  bigint NOT NULL,
     run_id        bigint NOT NULL,
     entry_key     bytea NOT NULL,
-    PRIMARY KEY (workspace_id, run_id, entry_key)
+    part          integer NOT NULL DEFAULT 0,
+    attempt       integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, run_id, entry_key, part, attempt)
+);
+
+-- What a run that many workers share is made of: its opening (0), its partitions from 1 on, and its
+-- closing. See parts.py.
+CREATE TABLE run_parts (
+    workspace_id  bigint NOT NULL,
+    run_id        bigint NOT NULL,
+    part          integer NOT NULL,
+    partition     text,
+    title         text NOT NULL DEFAULT '',
+    attempt       integer NOT NULL DEFAULT 0,
+    over          boolean NOT NULL DEFAULT false,
+    counts        jsonb NOT NULL DEFAULT '{}',
+    progress      jsonb,
+    cursor        jsonb,
+    aliases       jsonb,
+    PRIMARY KEY (workspace_id, run_id, part),
+    FOREIGN KEY (workspace_id, run_id) REFERENCES runs ON DELETE CASCADE
 );
 
 -- What a person may want to read about a run: one line for each thing out of the ordinary.
@@ -493,6 +516,22 @@ BEGIN
         PERFORM pg_notify('syncline_jobs', '');
     END IF;
 END $$;
+
+-- Whoever waits for the last of a run's partitions is woken by each that will not be read any more.
+-- The row may be in use, by who is about to look at them anyhow.
+CREATE FUNCTION partition_has_died() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE jobs SET state = 'ready', run_at = moment() WHERE id = (
+        SELECT id FROM jobs WHERE id = (NEW.payload ->> 'job')::bigint AND state = 'waiting'
+        FOR UPDATE SKIP LOCKED);
+    IF FOUND THEN
+        PERFORM pg_notify('syncline_jobs', '');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_partition_died AFTER UPDATE OF state ON jobs FOR EACH ROW
+    WHEN (NEW.kind = 'partition' AND NEW.state IN ('dead', 'cancelled'))
+    EXECUTE FUNCTION partition_has_died();
 
 -- How many requests a host takes, by credential: see quotas.py. A limit is the source's, whoever
 -- of us uses it, so the key names no workspace; nothing of a workspace's is in here.

@@ -100,7 +100,9 @@ async def pause(db: Connection, workspace: WorkspaceId, connection: ConnectionId
         " WHERE workspace_id = %(workspace)s AND id = %(id)s)"
         " UPDATE jobs SET state = 'cancelled', ended_at = moment()"
         " WHERE workspace_id = %(workspace)s AND connection_id = %(id)s AND kind = 'sync'"
-        " AND state IN ('waiting', 'ready')",
+        " AND state IN ('waiting', 'ready') AND NOT EXISTS (SELECT FROM runs r"
+        " WHERE r.workspace_id = jobs.workspace_id AND r.state = 'running'"
+        " AND r.id = (jobs.payload ->> 'run')::bigint)",
         {"workspace": workspace, "id": connection},
     )
 

@@ -293,6 +293,14 @@ class Dispatcher:
             if entry_id not in but:
                 self._leave(item)
 
+    def set_aside(self) -> list[tuple[WorkItem, str]]:
+        """Leave to another process what is undecided until the listing has ended."""
+        aliases, self.aliases = self.aliases, {}
+        for item, _ in aliases.values():
+            _, settle = self._settle.pop(item.entry.key)
+            settle()
+        return list(aliases.values())
+
     def _leave(self, item: WorkItem) -> None:
         """The run is being ended: the entry is left to the next one, as if it was not listed."""
         future, _ = self._settle.pop(item.entry.key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,6 @@ from syncline.store.results import Item, Same
 from syncline.store.runs import RunRef, last_completed
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.guard import holds, match_moves
-from syncline.sync.report import Report
 from syncline.sync.work import WorkItem
 
 __all__ = ["Verdicts", "confirm_absent", "finish", "judge", "would_finish"]
@@ -96,8 +96,9 @@ async def finish(
             hold_back=[c for c in verdicts.hold if not c.held],
             keep=verdicts.keep,
             items=_lines(verdicts),
+            counts=_counts(verdicts),
         )
-        _count(report, verdicts)
+        report.add(_counts(verdicts))
     while await collect_orphans(db, run.workspace_id):
         pass
 
@@ -125,13 +126,16 @@ async def _free_aliases(
         raise dispatcher.ended  # or what they share would go before they have their own
 
 
-def _count(report: Report, verdicts: Verdicts) -> None:
-    for move in verdicts.moves:
-        report.tally[move.new.outcome] -= 1
-        report.tally["moved"] += 1
-    report.tally["deleted"] += len(verdicts.delete)
-    report.tally["held"] += len(verdicts.hold)
-    report.tally["kept_deleted"] += len(verdicts.keep)
+def _counts(verdicts: Verdicts) -> Counter[str]:
+    """What was counted as something else by now has moved."""
+    counts = Counter(
+        moved=len(verdicts.moves),
+        deleted=len(verdicts.delete),
+        held=len(verdicts.hold),
+        kept_deleted=len(verdicts.keep),
+    )
+    counts.subtract(move.new.outcome for move in verdicts.moves)
+    return counts
 
 
 def _lines(verdicts: Verdicts) -> list[Item]:
@@ -181,7 +185,7 @@ async def would_finish(
         if h in hashes
     ]
     verdicts = judge(row, list(gone.values()), created, await live_documents(db, run))
-    _count(dispatcher.report, verdicts)
+    dispatcher.report.add(_counts(verdicts))
     for line in _lines(verdicts):
         dispatcher.report.sample(line.kind, line.entry_id)
 

@@ -14,6 +14,7 @@ from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import (
     Change,
     Checkpoint,
+    Cursor,
     Entry,
     EntryKey,
     Failed,
@@ -210,6 +211,26 @@ class Intake:
                 await self._dispatcher.prepare(
                     WorkItem(entry, partition, known.revision, content, cost=len(content.data))
                 )
+
+    # --- where many share a run -----------------------------------------------------------------
+
+    def set_aside(self, partition: str) -> tuple[Cursor | None, list[tuple[WorkItem, str]]]:
+        """What can only be decided when all is read: entries that are another's document, and the
+        cursor that may be stored with them."""
+        aliases = self._dispatcher.set_aside()
+        return self._checkpoints[partition].ready(), aliases
+
+    def take_up(
+        self, partition: str, cursor: Cursor | None, aliases: Sequence[tuple[WorkItem, str]]
+    ) -> None:
+        """What another process has set aside."""
+        checkpoints = self._checkpoints[partition] = Checkpoints()
+        for item, target in aliases:
+            settle = partial(checkpoints.settle, checkpoints.begin())
+            self._dispatcher.begin(item.entry.key, settle)
+            self._dispatcher.aliases[item.entry.id] = (item, target)
+        if cursor is not None:
+            checkpoints.mark(cursor)
 
     # --- besides the listing -------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class Report:
     run: int | None = None
     """None for a plan."""
     state: RunState = RunState.RUNNING
+    shared: bool = False
+    """Its partitions are others' jobs now, and one of them closes it."""
     seconds: float = 0.0
     tally: Counter[str] = field(default_factory=Counter)
     error: Mapping[str, Json] | None = None
