@@ -42,15 +42,32 @@ CREATE TABLE connections (
     behind_since     timestamptz,
     fresh_at         timestamptz,
     freshness_seconds integer CHECK (freshness_seconds > 0),
+    resting          boolean NOT NULL DEFAULT false,
     PRIMARY KEY (workspace_id, id),
     UNIQUE (workspace_id, name)
 );
 CREATE INDEX connections_source ON connections (workspace_id, source);
 CREATE INDEX connections_applied ON connections (applied) WHERE applied IS NOT NULL;
-CREATE INDEX connections_due ON connections (next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX connections_due ON connections (next_due) WHERE next_due IS NOT NULL AND NOT resting;
 CREATE INDEX connections_unplanned ON connections (workspace_id, id)
-    WHERE next_due IS NULL AND NOT paused AND attention IS NULL
+    WHERE next_due IS NULL AND NOT resting AND NOT paused AND attention IS NULL
         AND schedule IS DISTINCT FROM 'manual';
+
+-- A connection rests with its workspace: what rests is in no index that the planner reads.
+CREATE FUNCTION connections_rest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE connections SET resting = NOT NEW.active WHERE workspace_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER workspaces_rest AFTER UPDATE OF active ON workspaces FOR EACH ROW
+    WHEN (NEW.active <> OLD.active) EXECUTE FUNCTION connections_rest();
+CREATE FUNCTION connection_rests() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.resting := NOT (SELECT active FROM workspaces WHERE id = NEW.workspace_id FOR KEY SHARE);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER connections_rest BEFORE INSERT ON connections FOR EACH ROW
+    EXECUTE FUNCTION connection_rests();
 
 -- What a connection must keep secret, sealed by the vault; `key_id` says with which key.
 CREATE TABLE secrets (
