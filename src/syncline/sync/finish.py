@@ -77,7 +77,7 @@ async def finish(
     fingerprint: bytes,
 ) -> None:
     """Decide and store what is gone; collect what nothing points to any more."""
-    report = dispatcher.report
+    report = dispatcher.flight.report
     if enumerated and absence is Absence.PROOF:
         await mark_unlisted(db, run)
     elif enumerated and absence is Absence.CONFIRM:
@@ -115,10 +115,10 @@ async def _free_aliases(
     listed = await note_seen(db, run, [known.entry_key for known in left])
     for known in left:
         if known.entry_key in listed:
-            dispatcher.report.tally["alias"] -= 1  # it is counted anew
+            dispatcher.flight.report.tally["alias"] -= 1  # it is counted anew
         else:
-            dispatcher.report.tally["listed"] += 1
-        dispatcher.begin(known.entry_key, lambda: None)
+            dispatcher.flight.report.tally["listed"] += 1
+        dispatcher.flight.begin(known.entry_key, lambda: None)
         entry = Entry(known.entry_id, known.version, known.locator)
         await dispatcher.read_alone(WorkItem(entry, known.partition, known.revision))
     await dispatcher.drain()
@@ -160,7 +160,7 @@ async def would_finish(
 ) -> None:
     """What `finish` would decide, counted; nothing is written."""
     gone = {c.entry_key: c for c in await pending(db, run)}
-    reasons = {entry_key(i): why for done in dispatcher.planned for i, why in done.removed}
+    reasons = {entry_key(i): why for done in dispatcher.flight.planned for i, why in done.removed}
     for start in range(0, len(reasons), _PAGE):
         keys = sorted(reasons)[start : start + _PAGE]
         for known in (await look_up(db, run, keys)).values():
@@ -180,14 +180,14 @@ async def would_finish(
                 hashes[known.content_hash] = known.content_id
     created = [
         Candidate(DocumentId(0), entry_key(i), i, hashes[h], None, outcome="created")
-        for done in dispatcher.planned
+        for done in dispatcher.flight.planned
         for i, h in done.created
         if h in hashes
     ]
     verdicts = judge(row, list(gone.values()), created, await live_documents(db, run))
-    dispatcher.report.add(_counts(verdicts))
+    dispatcher.flight.report.add(_counts(verdicts))
     for line in _lines(verdicts):
-        dispatcher.report.sample(line.kind, line.entry_id)
+        dispatcher.flight.report.sample(line.kind, line.entry_id)
 
 
 async def _all_unlisted(db: Connection, run: RunRef) -> list[Known]:
@@ -244,7 +244,7 @@ async def confirm_absent(
                 gone.append(known)
             elif isinstance(answer, SourceError):
                 reason = f"no longer listed, and asking for it failed: {answer}"
-                dispatcher.report.warnings.append(f"{known.entry_id}: {reason}")
+                dispatcher.flight.report.warnings.append(f"{known.entry_id}: {reason}")
             elif answer is not None and await _is_anothers(dispatcher, db, run, answer):
                 elsewhere.append(known)
             else:
@@ -292,7 +292,9 @@ async def _is_anothers(
     target = content.alias_of
     if target is None:
         return False
-    if any(target == entry_id for done in dispatcher.planned for entry_id, _ in done.created):
+    if any(
+        target == entry_id for done in dispatcher.flight.planned for entry_id, _ in done.created
+    ):
         return True
     async with dispatcher.exclusive():
         known = (await look_up(db, run, [entry_key(target)])).get(entry_key(target))
@@ -307,8 +309,8 @@ async def _still_there(
     entry = Entry(known.entry_id, known.version, known.locator)
     async with dispatcher.exclusive():
         await note_seen(db, run, [known.entry_key])
-    dispatcher.report.tally["listed"] += 1
-    dispatcher.begin(known.entry_key, lambda: None)
+    dispatcher.flight.report.tally["listed"] += 1
+    dispatcher.flight.begin(known.entry_key, lambda: None)
     if content is None:
         await dispatcher.note(entry, known.partition, known.revision, Same(), known.validators)
     else:
