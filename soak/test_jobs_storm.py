@@ -153,7 +153,7 @@ async def test_a_thousand_jobs_survive_the_storm(settings: Settings, tmp_path: P
         assert asleep > JOBS, "no worker slept with a job"
         assert storm.deaths >= _KILLS  # two may have been one
         dead = [row for each in workspaces for row in await list_jobs(db, each, states=())]
-        assert [(row.kind, row.state) for row in dead] == [("poison", "dead")]
+        assert [(row.kind, row.state) for row in dead] == [("poison", "dead")], dead
         assert (dead[0].error or {})["code"] == "worker_died"
         found = await db.execute(
             "SELECT count(*), count(DISTINCT (workspace_id, connection_id)) FROM documents"
