@@ -71,7 +71,8 @@ def sync(
         bool,
         typer.Option(
             "--wait",
-            help="Wait for another run of this connection to end; with --all, for all syncs.",
+            help="Wait for another run of this connection to end, and run then; with --all, wait "
+            "for all syncs.",
         ),
     ] = False,
     force: Annotated[
@@ -83,7 +84,8 @@ def sync(
     data_dir: DataDir = None,
 ) -> int:
     """Bring the knowledge base in step with a folder or a website. The source becomes a
-    connection the first time, and is known by it after.
+    connection the first time, and is known by it after. A run of it that is under way is followed;
+    where a service is up, it does it.
     """
     given = getattr(context.get_parameter_source("workspace"), "name", "DEFAULT")
     named = given != "DEFAULT"

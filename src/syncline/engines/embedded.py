@@ -27,6 +27,7 @@ from syncline.core.jobs import (
     Outcome,
     Released,
     Retry,
+    Snooze,
     retry_after,
 )
 from syncline.core.model import Json
@@ -40,6 +41,7 @@ _BATCH = 50
 _UNTOLD = 4
 """Ends of how many times as many jobs as run may wait to be told, before no more are claimed."""
 _AGAIN_SECONDS = 1.0
+_DATABASE_SECONDS = 30.0
 
 Ended = Callable[[ClaimedJob, Outcome, str], None]
 """Told of each job, what came of it, and the state it has now."""
@@ -173,6 +175,8 @@ class EmbeddedEngine:
             return Dead(_cause("unknown_kind", f"No worker here knows jobs of kind {job.kind!r}."))
         try:
             return await handler(job, stop)
+        except (DatabaseUnavailable, psycopg.OperationalError) as error:
+            return Snooze(_DATABASE_SECONDS, _cause("DatabaseUnavailable", str(error)))
         except SynclineError as error:
             cause = _cause(type(error).__name__, str(error))
         except Exception as error:  # noqa: BLE001 - kept with the job, which is tried again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from syncline.core.errors import DatabaseUnavailable
 from syncline.core.jobs import (
     ClaimedJob,
     Dead,
@@ -24,6 +25,7 @@ __all__ = ["NEEDS_A_PERSON", "outcome_of"]
 _LIMITED_SECONDS = 60.0
 # The quota or the breaker is asked again then, which costs the source nothing.
 _LONGEST_SECONDS = 3600.0
+_DATABASE_SECONDS = 30.0
 _LATER = ("rate_limited", "breaker_open")
 NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
 """Codes of what no further attempt can mend."""
@@ -44,6 +46,8 @@ async def outcome_of(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
         return Dead(error)
     if code in _LATER:
         return Snooze(_snooze_seconds(error.get("retry_after"), random.random()), error)  # noqa: S311
+    if code == DatabaseUnavailable.__name__:  # not the job's fault: no attempt is counted
+        return Snooze(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
     return Retry(retry_after(job.attempts, chance=random.random()), error)  # noqa: S311
 
 
