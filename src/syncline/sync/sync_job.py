@@ -31,7 +31,7 @@ _TAKEN_SECONDS = 30.0
 
 
 def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
-    """What does jobs of these kinds. Payload: `mode`, as of `Mode`, and `force`; and of a run that it
+    """What does jobs of these kinds. Payload: `mode`, as of `Mode`, and `force`; of a run that it
     has shared out `run`, `epoch` and `pipeline`."""
 
     async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
