@@ -1,4 +1,5 @@
-"""`python -m benchmarks jobs`: no-op jobs a second and waits, side by side; the planner."""
+"""`python -m benchmarks jobs`: no-op jobs a second and waits, side by side; the planner; a source's
+limit, shared by a thousand connections."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.jobs.connections import measure_connections
 from benchmarks.jobs.contenders import QUEUES, Queue, Session
 from benchmarks.jobs.planner import measure_planner
 from benchmarks.peers.environments import NotMeasured
 
 __all__ = ["NAMES", "run"]
 
-NAMES = (*(queue.name for queue in QUEUES), "planner")
+NAMES = (*(queue.name for queue in QUEUES), "planner", "connections")
 _ASKED = 150
 _WARM = 20
 """Jobs before those, which show that the workers are up."""
@@ -48,6 +50,8 @@ def run(runs: int, only: Sequence[str] = NAMES, jobs: int | None = None) -> None
         _print(queues, figures)
     if "planner" in only:
         measure_planner()
+    if "connections" in only:
+        measure_connections()
 
 
 def _measure(queue: Queue, count: int, into: _Figures) -> None:

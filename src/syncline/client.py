@@ -38,6 +38,7 @@ from syncline.store.workspaces import DEFAULT_WORKSPACE, find_workspace
 
 if TYPE_CHECKING:
     from syncline.core.ports import Embedder, EmbedderInfo
+    from syncline.sync.follow import Joined
     from syncline.sync.health import Health
     from syncline.sync.history import RunReport, RunSummary
     from syncline.sync.hours import Hour
@@ -184,6 +185,35 @@ class Syncline:
         report = await run_connection(self.load_tools(), request)
         await self._upkeep(row)
         return report
+
+    async def joined(
+        self,
+        row: ConnectionRow,
+        *,
+        on_joined: Callable[[Joined], None] = lambda joined: None,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+        stop: asyncio.Event | None = None,
+    ) -> Report | None:
+        """Follow the incremental run of this connection that others do, to its end: one that is
+        under way, or, where a service is up, one that it is asked for here.
+
+        None where nobody does it, or whoever did has died: `sync` it then. `on_joined` is told
+        which. Setting `stop` ends the following, not the run: the report says that it is `running`.
+        Raises `SynclineError` where the service has given it up.
+        """
+        from syncline.sync.follow import join
+
+        spec = self.load_tools().opener.spec(row.kind)
+        async with self._database.connection() as db:
+            return await join(
+                db,
+                row,
+                # What lies on this machine is not there for workers elsewhere.
+                ask=self._database.server is not None or not spec.capabilities.local,
+                on_joined=on_joined,
+                on_progress=on_progress,
+                stop=stop or asyncio.Event(),
+            )
 
     async def _upkeep(self, row: ConnectionRow) -> None:
         """A bounded share of what has to be cleaned up; the run does not depend on it."""

@@ -17,12 +17,14 @@ from syncline.scheduling.default import default_schedule
 from syncline.scheduling.schedule import Manual, Schedule
 from syncline.settings import Settings
 from syncline.store.database import Database
+from syncline.store.parts import PARTITION
 from syncline.sync.alert_channels import build_channels
 from syncline.sync.alerts import Alerts
 from syncline.sync.maintenance.service import Upkeep
 from syncline.sync.report import Report
 from syncline.sync.run import Tools
 from syncline.sync.scheduler import Scheduler
+from syncline.sync.shared import partition_handler
 from syncline.sync.sync_job import RECONCILE, SYNC, sync_handler
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ class Service:
                 sync = sync_handler(tools, self._reported)
                 engine = EmbeddedEngine(
                     self.database,
-                    {SYNC: sync, RECONCILE: sync},
+                    {SYNC: sync, RECONCILE: sync, PARTITION: partition_handler(tools)},
                     self.concurrency or self.settings.batch_size,
                     per_key=self.settings.runs_per_host,
                     hold_back=lambda: throttle.short,

@@ -102,10 +102,11 @@ def test_progress_is_shown_on_a_terminal_alone(commands: Commands, folder: Path)
     assert "\x1b" not in output, "the result is not for the terminal"
 
 
-def test_a_second_sync_of_a_connection_is_refused_and_told_by_whom(
+def test_a_second_sync_of_a_connection_follows_the_first(
     commands: Commands, folder: Path, tmp_path: Path
 ) -> None:
-    """`--force` takes over from one that hangs."""
+    """Until it is told to end. What the first does not do is refused; `--force` takes over from one
+    that hangs."""
     reached = tmp_path / "reached"
     hanging = commands.start(
         "sync",
@@ -113,7 +114,14 @@ def test_a_second_sync_of_a_connection_is_refused_and_told_by_whom(
         environment={ENVIRONMENT_VARIABLE: f"run.opened=touch:{reached};listing.noted=pause"},
     )
     wait_until(reached.exists, seconds=60)
-    refused = commands.run("sync", "many")
+    following = commands.start("sync", "many")
+    assert following.stderr is not None
+    assert "following it" in following.stderr.readline()
+    following.send_signal(signal.SIGINT)
+    followed = commands.wait(following)
+    assert followed.status == 130
+    assert "It goes on without this command." in followed.errors
+    refused = commands.run("sync", "many", "--full")
     assert refused.status == 1
     assert "is under way" in refused.errors
     assert "--wait" in refused.errors

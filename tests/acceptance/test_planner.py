@@ -186,11 +186,13 @@ async def test_only_what_may_run_is_planned(
     assert await scheduler.run_once(db) == 0
     await set_schedule(db, workspace, connection, "every 15m")
     await db.execute("UPDATE workspaces SET active = false WHERE id = %s", (workspace,))
+    await _connect(db, workspace, "made while it rests")
+    assert await planner.unplanned(db, with_default=True, most=1) == ([], None)
     assert await scheduler.run_once(db) == 0
     await db.execute("UPDATE workspaces SET active = true WHERE id = %s", (workspace,))
-    assert await scheduler.run_once(db) == 1
+    assert await scheduler.run_once(db) == 2
     await pause(db, workspace, connection)
-    assert await states(db, workspace) == ["cancelled"]
+    assert sorted(await states(db, workspace)) == ["cancelled", "ready"]
 
 
 async def test_the_settings_say_when_the_others_run(

@@ -55,7 +55,8 @@ def _documents(commands: Commands) -> int:
 
 
 def test_up_syncs_what_is_due_and_says_so(commands: Commands, docs: Path) -> None:
-    """A connection that was only added is read at once, and is not due again before its time."""
+    """A connection that was only added is read at once, and is not due again before its time; but
+    when somebody asks for it, who gets the report that the service has."""
     commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
     service = _start(commands, "up")
     assert service.stderr is not None
@@ -66,6 +67,12 @@ def test_up_syncs_what_is_due_and_says_so(commands: Commands, docs: Path) -> Non
     assert "every 2h" in commands.ok("connections")
     assert commands.json("jobs") == {"jobs": []}
     assert _documents(commands) == 60
+    (docs / "page00.md").write_text("# Page 0\n\nsomething else altogether")
+    asked = commands.run("sync", str(docs))
+    assert asked.status == 0
+    assert "docs: the running service does it" in asked.errors
+    assert "docs: +0 ~1 -0" in asked.output
+    assert "docs: done: ~1, 60 listed" in service.stderr.readline()
     service.send_signal(signal.SIGTERM)
     assert commands.wait(service).status == 0
 
@@ -160,10 +167,16 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(commands: Commands) -> 
 
 
 def test_a_job_that_runs_can_be_cancelled(commands: Commands) -> None:
-    """Its run ends at once, and what it has written stays; the worker goes on with others."""
+    """Its run ends at once, and what it has written stays; the worker goes on with others. Whoever
+    follows it is told."""
     planner, worker = _stuck(commands)
     (job,) = commands.json("jobs")["jobs"]
+    following = commands.start("sync", "stuck", environment=ENVIRONMENT)
+    assert following.stderr is not None
+    assert "following it" in following.stderr.readline()
     assert "asked to stop" in commands.ok("jobs", "cancel", str(job["id"]))
+    followed = commands.wait(following)
+    assert (followed.status, f"Job {job['id']} is cancelled" in followed.errors) == (1, True)
     wait_until(lambda: commands.json("jobs")["jobs"][0]["state"] == "cancelled")
     assert commands.json("runs")["runs"][0]["state"] == "interrupted"
     assert _documents(commands) == 2

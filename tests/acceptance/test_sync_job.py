@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from syncline.core.jobs import ClaimedJob, Dead, Done, Outcome, Released, Retry, Snooze
-from syncline.core.model import ConnectionId, Mode
+from syncline.core.model import ConnectionId, Mode, RunState
 from syncline.store.runs import let_go, open_run
 from syncline.store.timetable import resume, times_of
+from syncline.sync.job_outcome import outcome_of
+from syncline.sync.lane import told
 from syncline.sync.report import Report
 from syncline.sync.sync_job import SYNC, sync_handler
 from tests.support.looking import documents
@@ -54,6 +57,16 @@ async def test_what_may_work_later_is_tried_later(
     world.heal()
     world.fail_listing(0, "rate_limited")
     assert isinstance(await _do(listing, job), Snooze)
+
+
+async def test_a_database_that_is_away_is_not_the_jobs_fault(
+    listing: Syncs, job: ClaimedJob
+) -> None:
+    """No attempt is counted, however long its disk is full."""
+    report = Report("docs", "incremental", state=RunState.FAILED)
+    report.error = told(psycopg.errors.DiskFull("no space left on device"))
+    assert "disk is full" in str(report.error["message"])
+    assert isinstance(await outcome_of(listing.tools, job, report), Snooze)
 
 
 async def test_refused_credentials_need_a_person(

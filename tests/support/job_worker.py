@@ -14,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from syncline.bootstrap import build_tools
+from syncline.core.failpoints import ENVIRONMENT_VARIABLE
 from syncline.core.jobs import ClaimedJob, Done, Outcome
 from syncline.engines.embedded import EmbeddedEngine
 from syncline.settings import Settings
 from syncline.store.database import Database
+from syncline.store.parts import PARTITION
+from syncline.sync.shared import partition_handler
 from syncline.sync.sync_job import SYNC, sync_handler
 from tests.support.forks import start_process
 from tests.support.scripted import ENVIRONMENT
@@ -28,13 +31,20 @@ _ROOT = Path(__file__).resolve().parents[2]
 _CONCURRENCY = 8
 
 
-def start_worker(settings: Settings, *, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
+def start_worker(
+    settings: Settings, *, output: int = subprocess.PIPE, failpoints: str = ""
+) -> subprocess.Popen[str]:
     """Start one. It ends with SIGTERM, having given back what it runs."""
     return start_process(
         "tests.support.job_worker",
         [],
         cwd=_ROOT,
-        env={**os.environ, **settings.to_environment(), **ENVIRONMENT},
+        env={
+            **os.environ,
+            **settings.to_environment(),
+            **ENVIRONMENT,
+            ENVIRONMENT_VARIABLE: failpoints,
+        },
         stdout=output,
         text=True,
     )
@@ -71,6 +81,7 @@ async def _main() -> None:
             "poison": _poison,
             "hold": _hold,
             SYNC: sync_handler(tools, lambda report: None),
+            PARTITION: partition_handler(tools),
         }
         engine = EmbeddedEngine(
             database,

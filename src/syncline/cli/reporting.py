@@ -120,6 +120,9 @@ def _print_held(report: Report, held: int) -> None:
 def _print_end(report: Report) -> None:
     if report.state is RunState.INTERRUPTED:
         note("Stopped. What is written stays; the next sync goes on from there.")
+    elif report.state is RunState.RUNNING:
+        which = "" if report.run is None else f"`syncline runs {report.run}` tells how it ends."
+        note(f"It goes on without this command. {which}".strip())
     elif report.state is RunState.FAILED:
         error = report.error or {}
         complain(

@@ -8,14 +8,16 @@ import typer
 
 from syncline.cli.options import AsJson, DataDir, OptionalSource, Quiet, Workspace, parse_date
 from syncline.cli.running import Interrupted, Interruption, end_threads, run
+from syncline.cli.screen import note, shown
 from syncline.cli.wishes import takes_wishes
 from syncline.core.errors import UsageError
-from syncline.parts.wished import Wished
+from syncline.parts.wished import Wished, any_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncline.client import Syncline
+    from syncline.sync.follow import Joined
     from syncline.sync.report import Report
 
 app = typer.Typer(add_completion=False)
@@ -69,7 +71,8 @@ def sync(
         bool,
         typer.Option(
             "--wait",
-            help="Wait for another run of this connection to end; with --all, for all syncs.",
+            help="Wait for another run of this connection to end, and run then; with --all, wait "
+            "for all syncs.",
         ),
     ] = False,
     force: Annotated[
@@ -81,7 +84,8 @@ def sync(
     data_dir: DataDir = None,
 ) -> int:
     """Bring the knowledge base in step with a folder or a website. The source becomes a
-    connection the first time, and is known by it after.
+    connection the first time, and is known by it after. A run of it that is under way is followed;
+    where a service is up, it does it.
     """
     given = getattr(context.get_parameter_source("workspace"), "name", "DEFAULT")
     named = given != "DEFAULT"
@@ -121,17 +125,26 @@ def sync(
             interruption.graceful = True
             if interruption.stop.is_set():
                 raise Interrupted
-            report = await client.sync(
-                row,
-                full=full,
-                reconcile=reconcile,
-                since=parse_date(since, "--since") if since else None,
-                partitions=partition or (),
-                wait=wait,
-                force=force,
-                on_progress=meter.update,
-                stop=interruption.stop,
-            )
+            report = None
+            if not (full or reconcile or since or partition or wait or force or any_of(wishes)):
+                report = await client.joined(
+                    row,
+                    on_joined=lambda joined: _tell_joined(row.name, joined, quiet or as_json),
+                    on_progress=meter.update or (lambda progress: None),
+                    stop=interruption.stop,
+                )
+            if report is None:
+                report = await client.sync(
+                    row,
+                    full=full,
+                    reconcile=reconcile,
+                    since=parse_date(since, "--since") if since else None,
+                    partitions=partition or (),
+                    wait=wait,
+                    force=force,
+                    on_progress=meter.update,
+                    stop=interruption.stop,
+                )
         interruption.graceful = False
         await _print(client, report, first=total is None, as_json=as_json, quiet=quiet)
         return report.exit_code
@@ -144,11 +157,24 @@ def sync(
     )
 
 
+def _tell_joined(name: str, joined: Joined, quiet: bool) -> None:
+    """What this command does is to follow what others do."""
+    if quiet:
+        return
+    if joined.run is None:
+        note(f"{shown(name)}: the running service does it (job {joined.job}).")
+        return
+    note(
+        f"Run {joined.run} of {shown(name)} is under way (held by {joined.owner}): following it."
+        " (--wait: run once more after it; --force: end it, and start anew.)"
+    )
+
+
 def _refuse_with_all(source: str | None, wishes: Wished, others: Sequence[str]) -> None:
     """What is about one connection. Raises `UsageError`."""
     if source is not None:
         raise UsageError(f"Give either {source} or --all.")
-    if any(value is not None and value not in ({}, False) for value in wishes.values()):
+    if any_of(wishes):
         raise UsageError(
             "Filters, options and secrets belong to one connection.",
             hint="`syncline connections edit NAME …` changes them.",

@@ -14,6 +14,7 @@ __all__ = [
     "ClaimedJob",
     "Dead",
     "Done",
+    "HandedOn",
     "Handler",
     "NewJob",
     "Outcome",
@@ -90,13 +91,18 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOn:
+    """Its row says already what comes next: who did it has written that with what it did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Dead:
     """It failed for good, and is kept with its cause."""
 
     error: Mapping[str, Json]
 
 
-Outcome: TypeAlias = Done | Retry | Snooze | Released | Dead
+Outcome: TypeAlias = Done | Retry | Snooze | Released | HandedOn | Dead
 
 Handler: TypeAlias = Callable[[ClaimedJob, asyncio.Event], Awaitable[Outcome]]
 """Does a job. Its second argument is set when it should stop early: because the worker drains, or

@@ -19,7 +19,17 @@ from secrets import token_hex
 import psycopg
 
 from syncline.core.errors import DatabaseUnavailable, SynclineError
-from syncline.core.jobs import ClaimedJob, Dead, Handler, Outcome, Released, Retry, retry_after
+from syncline.core.jobs import (
+    ClaimedJob,
+    Dead,
+    HandedOn,
+    Handler,
+    Outcome,
+    Released,
+    Retry,
+    Snooze,
+    retry_after,
+)
 from syncline.core.model import Json
 from syncline.core.redaction import redact
 from syncline.store import jobs
@@ -31,6 +41,7 @@ _BATCH = 50
 _UNTOLD = 4
 """Ends of how many times as many jobs as run may wait to be told, before no more are claimed."""
 _AGAIN_SECONDS = 1.0
+_DATABASE_SECONDS = 30.0
 
 Ended = Callable[[ClaimedJob, Outcome, str], None]
 """Told of each job, what came of it, and the state it has now."""
@@ -164,6 +175,8 @@ class EmbeddedEngine:
             return Dead(_cause("unknown_kind", f"No worker here knows jobs of kind {job.kind!r}."))
         try:
             return await handler(job, stop)
+        except (DatabaseUnavailable, psycopg.OperationalError) as error:
+            return Snooze(_DATABASE_SECONDS, _cause("DatabaseUnavailable", str(error)))
         except SynclineError as error:
             cause = _cause(type(error).__name__, str(error))
         except Exception as error:  # noqa: BLE001 - kept with the job, which is tried again
@@ -184,10 +197,11 @@ class EmbeddedEngine:
                 self._news.clear()
                 await self._news.wait()
             ended = list(self._ended)
-            states = await jobs.finish(telling, ended)
+            told = [each for each in ended if not isinstance(each[1], HandedOn)]
+            states = await jobs.finish(telling, told) if told else {}
             del self._ended[: len(ended)]
             self._wake.set()
-            for job, outcome in ended:
+            for job, outcome in told:
                 self.on_ended(job, outcome, states.get(job.id, "taken over"))
 
     async def _listen(self, listening: Connection) -> None:

@@ -10,7 +10,7 @@ from syncline.core.model import Json
 if TYPE_CHECKING:
     from syncline.sync.sources import Wishes
 
-__all__ = ["Wished", "asked"]
+__all__ = ["Wished", "any_of", "asked"]
 
 
 class Wished(TypedDict, total=False):
@@ -37,3 +37,8 @@ def asked(wishes: Wished) -> Wishes:
     from syncline.sync.sources import Wishes
 
     return Wishes(**{name: value for name, value in wishes.items() if value is not None})  # type: ignore[arg-type]  # the dictionary's own types
+
+
+def any_of(wishes: Wished) -> bool:
+    """Whether anything was given."""
+    return any(value is not None and value not in ({}, False) for value in wishes.values())

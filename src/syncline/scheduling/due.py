@@ -108,9 +108,14 @@ def _stable_number(id_: int) -> int:
 
 
 def _turn(interval: timedelta, facts: Facts) -> timedelta:
-    """How much later than the first kind of source this one comes, in whole seconds."""
-    seconds = int(interval.total_seconds()) * facts.kind_rank // facts.kinds
-    return timedelta(seconds=seconds)
+    """How much later than the interval begins this connection comes, in whole seconds.
+
+    Each kind of source has a share of the interval, over which its connections are spread.
+    """
+    whole = int(interval.total_seconds())
+    begins, ends = (whole * rank // facts.kinds for rank in (facts.kind_rank, facts.kind_rank + 1))
+    own = _stable_number(facts.connection_id) % max(1, ends - begins)
+    return timedelta(seconds=begins + own)
 
 
 def _next_on_grid(after: datetime, interval: timedelta, offset: timedelta) -> datetime:

@@ -27,7 +27,7 @@ from syncline.store.models import note_written
 from syncline.store.results import Decision, Document, Item, Result, decide
 from syncline.store.runs import RunRef, hold
 
-__all__ = ["Batch", "Committed", "commit_batch", "write_items"]
+__all__ = ["Batch", "Committed", "commit_batch", "note_counts", "write_items"]
 
 _MOMENTARY = (
     psycopg.errors.DeadlockDetected,
@@ -101,10 +101,7 @@ async def _commit(db: Connection, batch: Batch) -> Committed:
         hit(Failpoint.BATCH_DOCUMENTS_WRITTEN)
         done = _summary(batch, decisions, conflicts)
         await write_items(db, run, [d.item for _, d in decisions if d.item is not None])
-        await db.execute(
-            "INSERT INTO run_batches (workspace_id, run_id, seq, result) VALUES (%s, %s, %s, %s)",
-            (run.workspace_id, run.id, batch.seq, Jsonb(_as_json(done))),
-        )
+        await _note(db, run, batch.seq, done)
         hit(Failpoint.BATCH_BEFORE_COMMIT)
     hit(Failpoint.BATCH_COMMITTED)
     return done
@@ -117,8 +114,15 @@ def _revision(known: Mapping[EntryKey, Known], key: EntryKey) -> int:
 
 async def _committed_before(db: Connection, batch: Batch) -> Committed | None:
     found = await db.execute(
-        "SELECT result FROM run_batches WHERE workspace_id = %s AND run_id = %s AND seq = %s",
-        (batch.run.workspace_id, batch.run.id, batch.seq),
+        "SELECT result FROM run_batches WHERE workspace_id = %s AND run_id = %s AND part = %s"
+        " AND attempt = %s AND seq = %s",
+        (
+            batch.run.workspace_id,
+            batch.run.id,
+            batch.run.part,
+            batch.run.attempt,
+            batch.seq,
+        ),
     )
     row = await found.fetchone()
     if row is None:
@@ -181,6 +185,19 @@ def _reused(batch: Batch, decisions: Sequence[tuple[Result, Decision]]) -> dict[
     ]
     new = {each.content_hash for each in texts if each.indexed is not None}
     return {"texts_shared": len(texts) - len(new), "embeddings_reused": len(set(batch.reused))}
+
+
+async def note_counts(db: Connection, run: RunRef, counts: Mapping[str, int]) -> None:
+    """Inside a transaction: keep what it counts, which no batch has. Once in a run."""
+    await _note(db, run, 0, Committed(counts))
+
+
+async def _note(db: Connection, run: RunRef, seq: int, done: Committed) -> None:
+    await db.execute(
+        "INSERT INTO run_batches (workspace_id, run_id, part, attempt, seq, result)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (run.workspace_id, run.id, run.part, run.attempt, seq, Jsonb(_as_json(done))),
+    )
 
 
 async def write_items(db: Connection, run: RunRef, items: Sequence[Item]) -> None:

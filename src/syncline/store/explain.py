@@ -16,7 +16,7 @@ def explain(error: psycopg.Error) -> StoreError:
     text = error.diag.message_primary or (str(error).strip().splitlines() or [""])[0]
     match error:
         case psycopg.errors.DiskFull():
-            return StoreError(
+            return DatabaseUnavailable(
                 f"The database's disk is full: {text}",
                 hint="Free some space (`syncline doctor` shows where the data lies). " + _STAYS,
             )

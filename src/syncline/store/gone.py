@@ -10,13 +10,13 @@ be planned by statistics that a first run has not got yet, and turn quadratic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from syncline.core.events import EventKind
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import DocumentId, EntryKey, RunId
-from syncline.store.batches import write_items
+from syncline.store.batches import note_counts, write_items
 from syncline.store.database import Connection
 from syncline.store.events import emit
 from syncline.store.results import Item
@@ -173,8 +173,12 @@ async def apply_gone(
     hold_back: Sequence[Candidate],
     keep: Sequence[Candidate],
     items: Sequence[Item],
+    counts: Mapping[str, int],
 ) -> None:
-    """Everything that the run's end decides, in one transaction. Raises `Fenced`."""
+    """Everything that the run's end decides, in one transaction. Raises `Fenced`.
+
+    `counts` are kept as a batch's are, for who goes on after a crash.
+    """
     async with db.transaction():
         await hold(db, run)
         for move in sorted(moves, key=lambda m: m.old.entry_key):
@@ -192,6 +196,7 @@ async def apply_gone(
         await _set_gone(db, run, keep, "kept")
         await bury(db, run.workspace_id, run.connection_id, delete)
         await write_items(db, run, items)
+        await note_counts(db, run, counts)
         hit(Failpoint.DELETIONS_BEFORE_COMMIT)
     hit(Failpoint.DELETIONS_COMMITTED)
 

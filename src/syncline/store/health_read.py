@@ -39,13 +39,16 @@ class Behind:
 LAG = """
 WITH clock AS MATERIALIZED (SELECT moment() AS now), live AS (
     SELECT DISTINCT ON (workspace_id, connection_id) workspace_id, connection_id, id, state,
-        started_at FROM jobs WHERE kind = 'sync' AND state IN ('waiting', 'ready', 'running')
+        CASE WHEN payload ? 'run' THEN (SELECT r.started_at FROM runs r WHERE r.state = 'running'
+            AND r.workspace_id = j.workspace_id AND r.id = (j.payload ->> 'run')::bigint)
+        WHEN state = 'running' THEN started_at END AS begun_at
+    FROM jobs j WHERE kind = 'sync' AND state IN ('waiting', 'ready', 'running')
     ORDER BY workspace_id, connection_id, id DESC
 )
 SELECT c.workspace_id, w.name AS workspace, c.id AS connection_id, c.name AS connection,
     coalesce(greatest(0, CASE WHEN c.freshness_seconds IS NOT NULL
         THEN extract(epoch FROM now - coalesce(c.fresh_at, c.created_at)) - c.freshness_seconds
-        ELSE extract(epoch FROM CASE WHEN j.state = 'running' THEN j.started_at ELSE now END
+        ELSE extract(epoch FROM coalesce(j.begun_at, now)
                      - least(c.behind_since, c.next_due)) END), 0)::float8 AS lag,
     greatest(0, extract(epoch FROM now - coalesce(c.fresh_at, c.created_at)))::float8 AS age,
     c.freshness_seconds::float8 AS target, c.attention ->> 'message' AS attention,

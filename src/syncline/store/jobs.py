@@ -12,7 +12,7 @@ with jobs of equal length).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from psycopg.rows import class_row, dict_row
@@ -23,6 +23,7 @@ from syncline.core.jobs import (
     ClaimedJob,
     Dead,
     Done,
+    HandedOn,
     NewJob,
     Outcome,
     Released,
@@ -38,6 +39,7 @@ __all__ = [
     "claim",
     "enqueue",
     "finish",
+    "gone_workers",
     "hold_worker",
     "promote",
     "renew",
@@ -131,6 +133,8 @@ def _in_words(job: ClaimedJob, outcome: Outcome) -> dict[str, Json]:
             return words | {"outcome": "snooze", "wait": max(0.0, seconds), "error": reason}
         case Released():
             return words | {"outcome": "released", "wait": 0}
+        case HandedOn():
+            raise ValueError("a job that was handed on is not ended")
         case Dead(error):
             return words | {"outcome": "dead", "wait": 0, "error": error}
 
@@ -158,13 +162,17 @@ async def hold_worker(db: Connection, owner: str) -> None:
     await db.execute(f"SELECT pg_advisory_lock({_worker_lock('%s::text')})", (owner,))
 
 
+_GONE = f"""
+SELECT o.owner FROM (SELECT DISTINCT owner FROM jobs WHERE state = 'running') o
+WHERE NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
+    AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32 | l.objid::bigint) = {_worker_lock("o.owner")})
+"""
+
 _RESCUE = f"""
 WITH gone AS (
-    SELECT o.owner FROM (SELECT DISTINCT owner FROM jobs WHERE state = 'running') o
-    WHERE NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
-        AND l.objsubid = 1
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (l.classid::bigint << 32 | l.objid::bigint) = {_worker_lock("o.owner")})
+    SELECT g.owner FROM ({_GONE}) g WHERE %(only)s::text[] IS NULL OR g.owner = ANY(%(only)s)
 ), lapsed AS (
     SELECT j.id, j.owner IN (SELECT owner FROM gone) AS died FROM jobs j WHERE j.state = 'running'
         AND (j.lease_until < moment() OR j.owner IN (SELECT owner FROM gone))
@@ -173,7 +181,7 @@ WITH gone AS (
 UPDATE jobs j SET owner = NULL, lease_until = NULL, ended_at = moment(), cancel = false,
     state = CASE WHEN j.cancel THEN 'cancelled' WHEN j.attempts >= {ATTEMPTS} THEN 'dead'
                  WHEN j.attempts > 1 THEN 'waiting' ELSE 'ready' END,
-    run_at = moment() + make_interval(secs => {_APART_SECONDS} + j.id % {_APART_SECONDS}),
+    run_at = moment() + make_interval(secs => {_APART_SECONDS} + j.id %% {_APART_SECONDS}),
     epoch = j.epoch + 1, error = jsonb_build_object(
         'code', CASE WHEN l.died THEN 'worker_died' ELSE 'lease_lapsed' END,
         'message', CASE WHEN l.died THEN 'The worker ' || j.owner || ' died while it did this.'
@@ -183,15 +191,22 @@ RETURNING j.id, j.workspace_id, j.connection_id, j.kind, j.state, j.error
 """
 
 
-async def rescue(db: Connection) -> list[dict[str, Any]]:
+async def gone_workers(db: Connection) -> set[str]:
+    """Workers that have jobs and no session: they have died, or have just lost it."""
+    return {row[0] for row in await (await db.execute(_GONE)).fetchall()}
+
+
+async def rescue(db: Connection, *, only: Collection[str] | None = None) -> list[dict[str, Any]]:
     """Take back the jobs of workers that have died, or were not heard of in time.
+
+    With `only`, no others are held to be dead: a session that was cut comes back.
 
     They are ready again, or dead after the last attempt, which the rows say. Those that have lost
     more than one worker wait for a while, each for another one: if one of them kills workers, it
     has others beside it the next time.
     """
     async with db.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_RESCUE)
+        await cursor.execute(_RESCUE, {"only": None if only is None else list(only)})
         rows = await cursor.fetchall()
     if any(row["state"] == "ready" for row in rows):
         await db.execute(f"SELECT pg_notify('{CHANNEL}', '')")

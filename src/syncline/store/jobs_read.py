@@ -12,6 +12,7 @@ from syncline.core.errors import NotHere, UsageError
 from syncline.core.model import Json, WorkspaceId
 from syncline.store.database import Connection
 from syncline.store.jobs import CHANNEL
+from syncline.store.runs import fence_run
 
 __all__ = ["JobRow", "cancel_job", "find_job", "list_jobs", "retry_job"]
 
@@ -34,7 +35,7 @@ class JobRow:
     payload: Mapping[str, Json]
     error: Mapping[str, Json] | None
     run: int | None
-    """The run that does it, while it runs."""
+    """The run that does it, while it is under way."""
     progress: Mapping[str, Json] | None
     """What that run has noted of itself."""
 
@@ -46,7 +47,8 @@ _SELECT = (
     " FROM jobs j LEFT JOIN connections c"
     " ON c.workspace_id = j.workspace_id AND c.id = j.connection_id"
     " LEFT JOIN LATERAL (SELECT id, progress FROM runs r WHERE r.workspace_id = j.workspace_id"
-    " AND r.connection_id = j.connection_id AND r.state = 'running' AND j.state = 'running'"
+    " AND r.connection_id = j.connection_id AND r.state = 'running' AND (j.state = 'running'"
+    " OR j.state IN ('waiting', 'ready') AND (j.payload ->> 'run')::bigint = r.id)"
     " ORDER BY r.id DESC LIMIT 1) r ON true WHERE j.workspace_id = %s"
 )
 
@@ -79,7 +81,8 @@ async def find_job(db: Connection, workspace: WorkspaceId, job: int) -> JobRow:
 async def cancel_job(db: Connection, workspace: WorkspaceId, job: int) -> str:
     """Cancel it, or ask the worker that runs it to stop; which of the two: the new state.
 
-    Raises `NotHere`, and `UsageError` for one that has ended.
+    A sync whose partitions are jobs is cancelled with them. Raises `NotHere`, and `UsageError` for
+    one that has ended.
     """
     async with db.transaction():
         found = await db.execute(
@@ -87,13 +90,15 @@ async def cancel_job(db: Connection, workspace: WorkspaceId, job: int) -> str:
             " state = CASE state WHEN 'running' THEN state ELSE 'cancelled' END,"
             " ended_at = CASE state WHEN 'running' THEN NULL ELSE moment() END"
             " WHERE workspace_id = %s AND id = %s AND state IN ('waiting', 'ready', 'running')"
-            " RETURNING state",
+            " RETURNING state, kind, (payload ->> 'run')::bigint",
             (workspace, job),
         )
         row = await found.fetchone()
         if row is None:
             ended = await find_job(db, workspace, job)
             raise UsageError(f"Job {job} is {ended.state} already.")
+        if row[1] != "partition" and row[2] is not None:
+            await fence_run(db, workspace, row[2])
         if row[0] == "running":
             await db.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(job)))
     return str(row[0])

@@ -19,6 +19,7 @@ from syncline.core.errors import DatabaseInUse, StoreError
 from syncline.core.failpoints import Failpoint, hit
 from syncline.store.migrations import HEAD
 from syncline.store.presence import users_of
+from syncline.store.runs import COUNTED
 from syncline.store.schema import (
     SCHEMA,
     UPGRADE_LOCK,
@@ -222,17 +223,10 @@ def _bare(db: Session) -> Iterator[None]:
 
 # As their successors would find them: whoever did this does not know this database.
 _END_WHAT_RAN = (
-    b"""
-UPDATE runs SET state = 'interrupted', epoch = epoch + 1, ended_at = clock_timestamp(),
-    counts = CASE WHEN counts = '{}' THEN (
-        SELECT coalesce(jsonb_object_agg(key, total), '{}') FROM (
-            SELECT key, sum(value::int) AS total FROM run_batches b,
-                jsonb_each_text(b.result -> 'counts')
-            WHERE b.workspace_id = runs.workspace_id AND b.run_id = runs.id GROUP BY key) t)
-        ELSE counts END
-WHERE state = 'running'
-""",
-    b"TRUNCATE run_seen, run_batches",
+    f"UPDATE runs SET state = 'interrupted', epoch = epoch + 1, ended_at = clock_timestamp(),"
+    f" counts = {COUNTED} WHERE state = 'running'".encode(),
+    b"TRUNCATE run_seen, run_batches, run_parts",
+    b"DELETE FROM jobs WHERE kind = 'partition'",
     b"""
 UPDATE jobs SET state = CASE WHEN cancel THEN 'cancelled' ELSE 'ready' END, owner = NULL,
     lease_until = NULL, cancel = false, epoch = epoch + 1, attempts = greatest(attempts - 1, 0),

@@ -170,14 +170,26 @@ async def _known(db: Connection, where: str, values: Sequence[object]) -> dict[E
 
 
 async def note_seen(db: Connection, run: RunRef, keys: Sequence[EntryKey]) -> set[EntryKey]:
-    """Note entries as listed by this run; answer those that it had listed before."""
+    """Note entries as listed by this run; answer those that it had listed before.
+
+    Of a run's part: what any part has listed, but for this one's earlier attempts.
+    """
     found = await db.execute(
-        "INSERT INTO run_seen (workspace_id, run_id, entry_key)"
-        " SELECT %s, %s, key FROM unnest(%s::bytea[]) AS key"
+        "INSERT INTO run_seen (workspace_id, run_id, entry_key, part, attempt)"
+        " SELECT %s, %s, key, %s, %s FROM unnest(%s::bytea[]) AS key"
         " ON CONFLICT DO NOTHING RETURNING entry_key",
-        (run.workspace_id, run.id, list(keys)),
+        (run.workspace_id, run.id, run.part, run.attempt, list(keys)),
     )
-    return set(keys) - {EntryKey(row[0]) for row in await found.fetchall()}
+    new = {EntryKey(row[0]) for row in await found.fetchall()}
+    repeated = set(keys) - new
+    if run.part:
+        found = await db.execute(
+            "SELECT entry_key FROM run_seen WHERE workspace_id = %s AND run_id = %s"
+            " AND entry_key = ANY(%s) AND part <> %s",
+            (run.workspace_id, run.id, list(new), run.part),
+        )
+        repeated |= {EntryKey(row[0]) for row in await found.fetchall()}
+    return repeated
 
 
 async def note_unlisted(db: Connection, run: RunRef, keys: Sequence[EntryKey]) -> None:

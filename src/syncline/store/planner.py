@@ -41,8 +41,7 @@ WITH due AS (
         SELECT s.credential FROM secrets s
         WHERE s.workspace_id = c.workspace_id AND s.connection_id = c.id) AS credential
     FROM connections c
-    JOIN workspaces w ON w.id = c.workspace_id AND w.active
-    WHERE c.next_due <= moment() AND NOT c.paused AND c.attention IS NULL
+    WHERE c.next_due <= moment() AND NOT c.resting AND NOT c.paused AND c.attention IS NULL
     ORDER BY c.next_due LIMIT %(most)s FOR UPDATE OF c SKIP LOCKED
 ), planned AS (
     UPDATE connections c SET last_slot = d.next_due, next_due = NULL,
@@ -101,11 +100,11 @@ class Unplanned:
 
 _UNPLANNED = """
 SELECT c.workspace_id, c.id, c.kind, c.schedule, c.last_slot, moment() AS now,
-    w.active AND (c.schedule IS NOT NULL OR %(with_default)s) AND NOT EXISTS (
+    (c.schedule IS NOT NULL OR %(with_default)s) AND NOT EXISTS (
         SELECT FROM jobs j WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id
         AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')) AS wanted
-FROM connections c JOIN workspaces w ON w.id = c.workspace_id
-WHERE c.next_due IS NULL AND NOT c.paused AND c.attention IS NULL
+FROM connections c
+WHERE c.next_due IS NULL AND NOT c.resting AND NOT c.paused AND c.attention IS NULL
     AND c.schedule IS DISTINCT FROM 'manual' AND (c.workspace_id, c.id) > (%(workspace)s, %(id)s)
 ORDER BY c.workspace_id, c.id LIMIT %(most)s
 """

@@ -24,11 +24,15 @@ from syncline.core.model import ConnectionId, Json, Lane, Mode, RunId, RunState,
 from syncline.store.database import Connection
 
 __all__ = [
+    "COUNTED",
     "LEASE_SECONDS",
+    "SHARED",
     "STATE_NOW",
     "RunRef",
     "RunRow",
     "close_run",
+    "end_sessions",
+    "fence_run",
     "find_run",
     "hold",
     "last_completed",
@@ -36,6 +40,7 @@ __all__ = [
     "list_runs",
     "open_run",
     "renew",
+    "resume_run",
     "session_name",
 ]
 
@@ -51,6 +56,10 @@ class RunRef:
     connection_id: ConnectionId
     id: RunId
     epoch: int
+    part: int = 0
+    """Which share of it, where several workers read one run: see `parts.py`."""
+    attempt: int = 0
+    """Which of the attempts at that share; an earlier one must not write any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,34 @@ class RunRow:
     """What the run has noted of itself while it is under way."""
 
 
+SHARED = (
+    "(r.parts IS NOT NULL AND EXISTS (SELECT FROM jobs j WHERE j.workspace_id = r.workspace_id"
+    " AND j.connection_id = r.connection_id AND j.kind <> 'partition'"
+    " AND j.state IN ('waiting', 'ready', 'running') AND (j.payload ->> 'run')::bigint = r.id))"
+)
+"""Whether a row `r` of runs goes on as jobs: nobody need hold it meanwhile."""
+
+COUNTED = """
+CASE WHEN counts = '{}' THEN (
+    SELECT coalesce(jsonb_object_agg(key, total), '{}') FROM (
+        SELECT key, sum(value::int) AS total FROM (
+            SELECT b.result -> 'counts' AS counts FROM run_batches b
+            WHERE b.workspace_id = runs.workspace_id AND b.run_id = runs.id
+            UNION ALL
+            SELECT p.counts FROM run_parts p
+            WHERE p.workspace_id = runs.workspace_id AND p.run_id = runs.id
+        ) c, jsonb_each_text(c.counts) GROUP BY key) t)
+    ELSE counts END
+"""
+"""What a run has done that cannot tell any more."""
+
 STATE_NOW = (
     "CASE WHEN r.state = 'running' AND (r.lease_until < clock_timestamp() OR NOT EXISTS ("
     "SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended("
-    "'syncline run ' || r.workspace_id || '/' || r.connection_id || '/' || r.lane, 0)))"
-    " THEN 'interrupted' ELSE r.state END"
+    "'syncline run ' || r.workspace_id || '/' || r.connection_id || '/' || r.lane, 0))"
+    f" AND NOT {SHARED}) THEN 'interrupted' ELSE r.state END"
 )
 """The state of a row `r` of runs as a person should see it: one whose holder has died is marked
 by the next run only, but nothing runs any more."""
@@ -92,7 +122,19 @@ _SELECT = (
 
 def session_name(run: RunRef) -> str:
     """The application name of a run's database sessions, by which a successor ends them."""
-    return f"syncline run {run.workspace_id}/{run.id}"
+    whole = f"syncline run {run.workspace_id}/{run.id}"
+    return f"{whole}/{run.part}/{run.attempt}" if run.part else whole
+
+
+async def end_sessions(db: Connection, name: str) -> None:
+    """End the other sessions of this name, and those of its parts: one that hangs in the middle
+    of a batch would keep us waiting for its lock."""
+    await db.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE (application_name = %s OR starts_with(application_name, %s))"
+        " AND datname = current_database() AND pid <> pg_backend_pid()",
+        (name, f"{name}/"),
+    )
 
 
 def _lock_key(workspace: WorkspaceId, connection: ConnectionId, lane: Lane) -> str:
@@ -117,8 +159,9 @@ async def open_run(
     alone = await _lock(db, key)
     holder = await _running(db, workspace, connection, lane)
     if holder is not None:
-        lapsed = holder[3]
-        if not (alone or lapsed or force):
+        lapsed, shared = holder[3:]
+        if not ((alone and not shared) or lapsed or force):
+            await let_go(db)
             raise RunInProgress(
                 f"Run {holder[0]} of this connection is under way"
                 f" (held by {holder[1]} since {holder[2]:%H:%M:%S} UTC).",
@@ -142,8 +185,23 @@ async def open_run(
     made = await found.fetchone()
     assert made is not None
     run = RunRef(workspace, connection, RunId(made[0]), made[1])
-    await db.execute("SELECT set_config('application_name', %s, false)", (session_name(run),))
+    await _name_session(db, run)
     return run
+
+
+async def resume_run(db: Connection, run: RunRef, lane: Lane) -> None:
+    """Take the lane of a run that goes on here. `db` must stay open as long as it does.
+
+    Raises `RunInProgress` where another holds it, and `Fenced` where the run is over.
+    """
+    if not await _lock(db, _lock_key(run.workspace_id, run.connection_id, lane)):
+        raise RunInProgress(f"Another process is at run {run.id} of this connection.")
+    await renew(db, run)
+    await _name_session(db, run)
+
+
+async def _name_session(db: Connection, run: RunRef) -> None:
+    await db.execute("SELECT set_config('application_name', %s, false)", (session_name(run),))
 
 
 async def _lock(db: Connection, key: str) -> bool:
@@ -168,50 +226,53 @@ async def let_go(db: Connection) -> None:
 
 async def _running(
     db: Connection, workspace: WorkspaceId, connection: ConnectionId, lane: Lane
-) -> tuple[int, str, datetime, bool] | None:
+) -> tuple[int, str, datetime, bool, bool] | None:
     found = await db.execute(
-        "SELECT id, owner, started_at AT TIME ZONE 'UTC', lease_until < clock_timestamp()"
-        " FROM runs WHERE workspace_id = %s AND connection_id = %s AND lane = %s"
-        " AND state = 'running'",
+        "SELECT r.id, r.owner, r.started_at AT TIME ZONE 'UTC',"
+        f" r.lease_until < clock_timestamp(), {SHARED}"
+        " FROM runs r WHERE r.workspace_id = %s AND r.connection_id = %s AND r.lane = %s"
+        " AND r.state = 'running'",
         (workspace, connection, lane),
     )
     row = await found.fetchone()
-    return None if row is None else (row[0], row[1], row[2], row[3])
+    return None if row is None else (row[0], row[1], row[2], row[3], row[4])
 
 
 async def _fence(db: Connection, workspace: WorkspaceId, run: RunId) -> None:
     """Mark a run as interrupted, so that nothing more is written in its name."""
-    # Sessions that hang in the middle of a batch would keep us waiting for their lock.
-    await db.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name = %s AND datname = current_database()"
-        " AND pid <> pg_backend_pid()",
-        (f"syncline run {workspace}/{run}",),
-    )
+    await end_sessions(db, f"syncline run {workspace}/{run}")
     async with db.transaction():
         await db.execute(
             "SELECT 1 FROM runs WHERE workspace_id = %s AND id = %s FOR UPDATE", (workspace, run)
         )
         await db.execute(
             "UPDATE runs SET state = 'interrupted', epoch = epoch + 1, progress = NULL,"
-            " ended_at = clock_timestamp(),"
-            " counts = CASE WHEN counts = '{}' THEN (SELECT coalesce(jsonb_object_agg(key, total),"
-            " '{}') FROM (SELECT key, sum(value::int) AS total FROM run_batches b,"
-            " jsonb_each_text(b.result -> 'counts')"
-            " WHERE b.workspace_id = runs.workspace_id AND b.run_id = runs.id GROUP BY key) t)"
-            " ELSE counts END"
-            " WHERE workspace_id = %s AND id = %s AND state = 'running'",
+            " ended_at = clock_timestamp(), counts = "
+            + COUNTED
+            + " WHERE workspace_id = %s AND id = %s AND state = 'running'",
             (workspace, run),
         )
         await _forget_working_rows(db, workspace, run)
 
 
+async def fence_run(db: Connection, workspace: WorkspaceId, run: int) -> None:
+    """End a run that goes on as jobs, from outside: nothing more is written in its name."""
+    await _fence(db, workspace, RunId(run))
+
+
 async def _forget_working_rows(db: Connection, workspace: WorkspaceId, run: RunId) -> None:
-    for table in ("run_seen", "run_batches"):
+    for table in ("run_seen", "run_batches", "run_parts"):
         await db.execute(
             f"DELETE FROM {table} WHERE workspace_id = %s AND run_id = %s",
             (workspace, run),
         )
+    await db.execute(
+        "DELETE FROM jobs j USING runs r WHERE r.workspace_id = %s AND r.id = %s"
+        " AND r.parts IS NOT NULL AND j.workspace_id = r.workspace_id"
+        " AND j.connection_id = r.connection_id AND j.kind = 'partition'"
+        " AND (j.payload ->> 'run')::bigint = r.id",
+        (workspace, run),
+    )
 
 
 async def hold(db: Connection, run: RunRef) -> None:
@@ -226,6 +287,14 @@ async def hold(db: Connection, run: RunRef) -> None:
             f"Run {run.id} has been taken over or ended; it must not write any more.",
             hint="`syncline runs` shows which run replaced it.",
         )
+    if run.part:
+        found = await db.execute(
+            "SELECT 1 FROM run_parts WHERE workspace_id = %s AND run_id = %s AND part = %s"
+            " AND attempt = %s AND NOT over FOR KEY SHARE",
+            (run.workspace_id, run.id, run.part, run.attempt),
+        )
+        if await found.fetchone() is None:
+            raise Fenced(f"Part {run.part} of run {run.id} has been taken over by another worker.")
 
 
 async def renew(db: Connection, run: RunRef, progress: Mapping[str, Json] | None = None) -> None:

@@ -42,15 +42,32 @@ CREATE TABLE connections (
     behind_since     timestamptz,
     fresh_at         timestamptz,
     freshness_seconds integer CHECK (freshness_seconds > 0),
+    resting          boolean NOT NULL DEFAULT false,
     PRIMARY KEY (workspace_id, id),
     UNIQUE (workspace_id, name)
 );
 CREATE INDEX connections_source ON connections (workspace_id, source);
 CREATE INDEX connections_applied ON connections (applied) WHERE applied IS NOT NULL;
-CREATE INDEX connections_due ON connections (next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX connections_due ON connections (next_due) WHERE next_due IS NOT NULL AND NOT resting;
 CREATE INDEX connections_unplanned ON connections (workspace_id, id)
-    WHERE next_due IS NULL AND NOT paused AND attention IS NULL
+    WHERE next_due IS NULL AND NOT resting AND NOT paused AND attention IS NULL
         AND schedule IS DISTINCT FROM 'manual';
+
+-- A connection rests with its workspace: what rests is in no index that the planner reads.
+CREATE FUNCTION connections_rest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE connections SET resting = NOT NEW.active WHERE workspace_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER workspaces_rest AFTER UPDATE OF active ON workspaces FOR EACH ROW
+    WHEN (NEW.active <> OLD.active) EXECUTE FUNCTION connections_rest();
+CREATE FUNCTION connection_rests() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.resting := NOT (SELECT active FROM workspaces WHERE id = NEW.workspace_id FOR KEY SHARE);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER connections_rest BEFORE INSERT ON connections FOR EACH ROW
+    EXECUTE FUNCTION connection_rests();
 
 -- What a connection must keep secret, sealed by the vault; `key_id` says with which key.
 CREATE TABLE secrets (
@@ -81,6 +98,7 @@ CREATE TABLE runs (
     error          jsonb,
     counts         jsonb NOT NULL DEFAULT '{}',
     progress       jsonb,
+    parts          integer,
     PRIMARY KEY (workspace_id, id),
     FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE
 );
@@ -95,7 +113,9 @@ CREATE TABLE run_batches (
     run_id        bigint NOT NULL,
     seq           integer NOT NULL,
     result        jsonb NOT NULL,
-    PRIMARY KEY (workspace_id, run_id, seq),
+    part          integer NOT NULL DEFAULT 0,
+    attempt       integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, run_id, part, attempt, seq),
     FOREIGN KEY (workspace_id, run_id) REFERENCES runs ON DELETE CASCADE
 );
 
@@ -104,7 +124,27 @@ CREATE TABLE run_seen (
     workspace_id  bigint NOT NULL,
     run_id        bigint NOT NULL,
     entry_key     bytea NOT NULL,
-    PRIMARY KEY (workspace_id, run_id, entry_key)
+    part          integer NOT NULL DEFAULT 0,
+    attempt       integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace_id, run_id, entry_key, part, attempt)
+);
+
+-- What a run that many workers share is made of: its opening (0), its partitions from 1 on, and its
+-- closing. See parts.py.
+CREATE TABLE run_parts (
+    workspace_id  bigint NOT NULL,
+    run_id        bigint NOT NULL,
+    part          integer NOT NULL,
+    partition     text,
+    title         text NOT NULL DEFAULT '',
+    attempt       integer NOT NULL DEFAULT 0,
+    over          boolean NOT NULL DEFAULT false,
+    counts        jsonb NOT NULL DEFAULT '{}',
+    progress      jsonb,
+    cursor        jsonb,
+    aliases       jsonb,
+    PRIMARY KEY (workspace_id, run_id, part),
+    FOREIGN KEY (workspace_id, run_id) REFERENCES runs ON DELETE CASCADE
 );
 
 -- What a person may want to read about a run: one line for each thing out of the ordinary.
@@ -523,6 +563,22 @@ BEGIN
         PERFORM pg_notify('syncline_jobs', '');
     END IF;
 END $$;
+
+-- Whoever waits for the last of a run's partitions is woken by each that will not be read any more.
+-- The row may be in use, by who is about to look at them anyhow.
+CREATE FUNCTION partition_has_died() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE jobs SET state = 'ready', run_at = moment() WHERE id = (
+        SELECT id FROM jobs WHERE id = (NEW.payload ->> 'job')::bigint AND state = 'waiting'
+        FOR UPDATE SKIP LOCKED);
+    IF FOUND THEN
+        PERFORM pg_notify('syncline_jobs', '');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER jobs_partition_died AFTER UPDATE OF state ON jobs FOR EACH ROW
+    WHEN (NEW.kind = 'partition' AND NEW.state IN ('dead', 'cancelled'))
+    EXECUTE FUNCTION partition_has_died();
 
 -- How many requests a host takes, by credential: see quotas.py. A limit is the source's, whoever
 -- of us uses it, so the key names no workspace; nothing of a workspace's is in here.

@@ -22,6 +22,7 @@ __all__ = [
     "hurry",
     "limit_keys",
     "make_sync_jobs",
+    "take_back",
     "workers_alive",
 ]
 
@@ -44,8 +45,10 @@ class Candidate:
     """Why it is not: it is paused, its workspace is not active, it needs attention."""
 
 
-async def candidates(db: Connection, workspace: WorkspaceId | None) -> list[Candidate]:
-    """All connections of a workspace, or of all workspaces, by name."""
+async def candidates(
+    db: Connection, workspace: WorkspaceId | None, connection: ConnectionId | None = None
+) -> list[Candidate]:
+    """All connections of a workspace, or of all workspaces, by name; or just one."""
     async with db.cursor(row_factory=class_row(Candidate)) as cursor:
         await cursor.execute(
             "SELECT c.workspace_id, w.name AS workspace, c.id, c.name, c.source,"
@@ -55,9 +58,10 @@ async def candidates(db: Connection, workspace: WorkspaceId | None) -> list[Cand
             " WHEN c.paused THEN 'it is paused'"
             " WHEN c.attention IS NOT NULL THEN 'it needs attention' END AS resting"
             " FROM connections c JOIN workspaces w ON w.id = c.workspace_id"
-            " WHERE %(workspace)s::bigint IS NULL OR c.workspace_id = %(workspace)s"
+            " WHERE (%(workspace)s::bigint IS NULL OR c.workspace_id = %(workspace)s)"
+            " AND (%(connection)s::bigint IS NULL OR c.id = %(connection)s)"
             " ORDER BY w.name, c.name",
-            {"workspace": workspace},
+            {"workspace": workspace, "connection": connection},
         )
         return await cursor.fetchall()
 
@@ -108,6 +112,12 @@ async def hurry(db: Connection, keys: Sequence[str], payload: Mapping[str, Json]
         f" SELECT pg_notify('{CHANNEL}', '') FROM quick LIMIT 1",
         (_PRIORITY, Jsonb(dict(payload)), list(keys), states),
     )
+
+
+async def take_back(db: Connection, job: int) -> bool:
+    """Remove a job that nobody has claimed yet; whether that is so."""
+    found = await db.execute("DELETE FROM jobs WHERE id = %s AND state = 'ready'", (job,))
+    return found.rowcount > 0
 
 
 def limit_keys(source: str, credential: str | None) -> Sequence[str]:

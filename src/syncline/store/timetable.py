@@ -41,6 +41,7 @@ class Times:
     next_due: datetime | None
     job: str | None
     """The state of the job that syncs it, where there is one."""
+    job_id: int | None = None
     freshness_seconds: int | None = None
     """How old it may be; None: as its schedule has it."""
 
@@ -60,8 +61,9 @@ async def times_of(db: Connection, workspace: WorkspaceId) -> dict[ConnectionId,
     async with db.cursor(row_factory=class_row(Times)) as cursor:
         await cursor.execute(
             "SELECT c.id, c.schedule, c.paused, c.attention, c.next_due, j.state AS job,"
+            " j.id AS job_id,"
             " c.freshness_seconds"
-            " FROM connections c LEFT JOIN LATERAL (SELECT state FROM jobs j"
+            " FROM connections c LEFT JOIN LATERAL (SELECT id, state FROM jobs j"
             " WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id"
             " AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')"
             " ORDER BY j.id DESC LIMIT 1) j ON true WHERE c.workspace_id = %s",
@@ -100,7 +102,9 @@ async def pause(db: Connection, workspace: WorkspaceId, connection: ConnectionId
         " WHERE workspace_id = %(workspace)s AND id = %(id)s)"
         " UPDATE jobs SET state = 'cancelled', ended_at = moment()"
         " WHERE workspace_id = %(workspace)s AND connection_id = %(id)s AND kind = 'sync'"
-        " AND state IN ('waiting', 'ready')",
+        " AND state IN ('waiting', 'ready') AND NOT EXISTS (SELECT FROM runs r"
+        " WHERE r.workspace_id = jobs.workspace_id AND r.state = 'running'"
+        " AND r.id = (jobs.payload ->> 'run')::bigint)",
         {"workspace": workspace, "id": connection},
     )
 

@@ -86,7 +86,7 @@ async def _look_up_targets(
 ) -> tuple[dict[str, str], set[str]]:
     """What the store knows of where the claims lead: aliases by target, and live documents."""
     stored: dict[str, str] = {}
-    live = {entry_id for done in dispatcher.planned for entry_id, _ in done.created}
+    live = {entry_id for done in dispatcher.flight.planned for entry_id, _ in done.created}
     asked: set[str] = set()
     wanted = set(claims.values()) - claims.keys()
     while wanted:

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import psycopg
-
-from syncline.core.errors import (
-    BreakerOpen,
-    HostHeld,
-    RateLimited,
-    SourceError,
-    SynclineError,
-    Unauthorized,
-)
-from syncline.core.model import (
-    Content,
-    Entry,
-    EntryKey,
-    Fetched,
-    Gone,
-    NotModified,
-    Outcome,
-    Validators,
-)
+from syncline.core.errors import BreakerOpen, HostHeld, RateLimited
+from syncline.core.model import Content, Entry, EntryKey, Gone, NotModified, Validators
 from syncline.core.ports import Connector
 from syncline.store.batches import Batch, Committed, commit_batch, write_items
 from syncline.store.database import Connection
 from syncline.store.manifest import look_up
-from syncline.store.results import Absent, Broken, Filtered, Item, Result, Same, Verdict
+from syncline.store.results import Absent, Broken, Filtered, Result, Same, Verdict
 from syncline.store.runs import hold
+from syncline.sync.fetching import Fetcher
+from syncline.sync.flight import Flight
 from syncline.sync.pool import WorkerDied, WorkerPool
 from syncline.sync.report import Progress, Report
 from syncline.sync.work import BatchDone, RunContext, WorkItem, as_broken
@@ -72,14 +56,11 @@ class Dispatcher:
         self._stop = stop
         self._context_id = context_id
         self._context = context
-        self._connector = connector
+        self._fetcher = Fetcher(connector, stop)
         self._local = local
-        self.report = report
-        self.progress = progress
-        self._on_progress = on_progress
+        self.flight = Flight(report, progress, on_progress)
         self._database = database
         self._database_lock = asyncio.Lock()
-        self._stopped: asyncio.Task[Any] | None = None
         self._seq = count(1)
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,16 +69,13 @@ class Dispatcher:
         self._notes: list[Result] = []
         self._batches = asyncio.Semaphore(pool.size * 2)
         self._fetches = asyncio.Semaphore(_FETCHES)
-        self._settle: dict[EntryKey, tuple[asyncio.Future[None], Callable[[], None]]] = {}
         self._conflicts: dict[EntryKey, int] = {}
         self.aliases: dict[str, tuple[WorkItem, str]] = {}
         """Entries that are another's document, undecided until the listing has ended."""
-        self.planned: list[BatchDone] = []
         self.ended: HostHeld | BreakerOpen | None = None
         """Why the source is not asked any more: what is left is for the next run."""
         self._limited: dict[EntryKey, tuple[WorkItem, RateLimited]] = {}
         """Entries that were refused until later; whether they alone, the next answers tell."""
-        self._lines: list[Item] = []
 
     @property
     def plan(self) -> bool:
@@ -119,8 +97,7 @@ class Dispatcher:
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:
-            if self._stopped is not None:
-                self._stopped.cancel()
+            self._fetcher.close()
             await self._pool.forget(self._context_id)
 
     def exclusive(self) -> asyncio.Lock:
@@ -129,18 +106,14 @@ class Dispatcher:
 
     # --- taking work -------------------------------------------------------------------------
 
-    def begin(self, key: EntryKey, settle: Callable[[], None]) -> None:
-        """Note that an entry is under way; `settle` is called once when it is stored."""
-        self._settle[key] = (asyncio.get_running_loop().create_future(), settle)
-
     async def not_under_way(self, keys: Sequence[EntryKey]) -> None:
         """Wait until none of these entries is under way, so that its changes keep their order."""
         for key in keys:
             if key in self._limited:
                 await self._fail_limited()
-            while key in self._settle and not self._settle[key][0].done():
+            while (landing := self.flight.landing(key)) is not None:
                 await self.flush()
-                await asyncio.wait({self._settle[key][0]}, timeout=_PATIENCE_SECONDS)
+                await asyncio.wait({landing}, timeout=_PATIENCE_SECONDS)
 
     async def read(
         self, entry: Entry, partition: str, revision: int, validators: Validators | None
@@ -148,7 +121,7 @@ class Dispatcher:
         """Have an entry fetched, prepared and stored."""
         item = WorkItem(entry, partition, revision, cost=entry.size or 0)
         if self._stop.is_set() or self.ended is not None:
-            self._leave(item)
+            self.flight.leave(entry.key)
         elif self._local:
             await self.prepare(item)
         else:
@@ -211,7 +184,7 @@ class Dispatcher:
                 await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
             elif self._limited:
                 await self._fail_limited()
-            elif not (self._notes or self._batch or self._lines):
+            elif not (self._notes or self._batch or self.flight.has_lines):
                 # What came in while the flush was writing has been sent as well.
                 return
 
@@ -220,40 +193,26 @@ class Dispatcher:
     async def _fetch(self, item: WorkItem, validators: Validators | None) -> None:
         entry = item.entry
         try:
-            try:
-                fetched = await self._unless_stopped(
-                    self._connector.fetch(entry.locator, validators)
-                )
-            except Unauthorized:
-                raise  # every other request would fail the same way
-            except (HostHeld, BreakerOpen) as error:
-                self._end(error, item)
-                return
-            except RateLimited as error:
-                self._limited[entry.key] = (item, error)
-                return
-            except SourceError as error:
-                await self._give_up(item, as_broken(error))
-                return
-            except (SynclineError, psycopg.Error):
-                raise  # ours, not the entry's
-            except Exception as error:  # noqa: BLE001 - one entry's trouble must not end the run
-                what = f"it failed in an unforeseen way ({type(error).__name__}: {error})"
-                await self._give_up(item, Broken("source_error", what))
-                return
-            if fetched is not None and self._limited:
+            answer = await self._fetcher.ask(entry.locator, validators)
+            if self._limited and isinstance(answer, Content | NotModified | Gone):
                 await self._fail_limited()
-            match fetched:
+            match answer:
                 case None:
-                    self._leave(item)
+                    self.flight.leave(entry.key)
+                case HostHeld() | BreakerOpen():
+                    self._end(answer, item)
+                case RateLimited():
+                    self._limited[entry.key] = (item, answer)
+                case Broken():
+                    await self._give_up(item, answer)
                 case Content():
-                    cost = len(fetched.data)
-                    await self.prepare(replace(item, content=fetched, cost=cost))
+                    cost = len(answer.data)
+                    await self.prepare(replace(item, content=answer, cost=cost))
                 case NotModified():
-                    kept = fetched.validators or validators
+                    kept = answer.validators or validators
                     await self.note(entry, item.partition, item.revision, Same(), kept)
                 case Gone():
-                    verdict = Absent(fetched.reason)
+                    verdict = Absent(answer.reason)
                     await self.note(entry, item.partition, item.revision, verdict)
         finally:
             self._fetches.release()
@@ -262,10 +221,10 @@ class Dispatcher:
         """The whole host is not to be asked: no entry fails for that."""
         if self.ended is None:
             self.ended = error
-        self._leave(item)
+        self.flight.leave(item.entry.key)
         limited, self._limited = self._limited, {}
         for refused, _ in limited.values():
-            self._leave(refused)
+            self.flight.leave(refused.entry.key)
 
     async def _fail_limited(self) -> None:
         """The host answers others: these were refused for themselves."""
@@ -273,33 +232,19 @@ class Dispatcher:
         for item, error in limited.values():
             await self._give_up(item, as_broken(error))
 
-    async def _unless_stopped(self, fetch: Coroutine[None, None, Fetched]) -> Fetched | None:
-        """What was fetched, or None if the run was stopped before: a slow source does not hold
-        up whoever wants to end."""
-        fetching: asyncio.Task[Any] = asyncio.create_task(fetch)
-        if self._stopped is None:
-            self._stopped = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({fetching, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
-            answer: Fetched | None = fetching.result() if fetching.done() else None
-            return answer
-        finally:
-            fetching.cancel()
-
     def leave_aliases(self, but: Collection[str] = ()) -> None:
         """The run is being ended: what would be decided at the end is left to the next one."""
         aliases, self.aliases = self.aliases, {}
         for entry_id, (item, _) in aliases.items():
             if entry_id not in but:
-                self._leave(item)
+                self.flight.leave(item.entry.key)
 
-    def _leave(self, item: WorkItem) -> None:
-        """The run is being ended: the entry is left to the next one, as if it was not listed."""
-        future, _ = self._settle.pop(item.entry.key)
-        if not future.done():
-            future.set_result(None)
-        self.report.tally["listed"] -= 1
-        self.progress.listed -= 1
+    def set_aside(self) -> list[tuple[WorkItem, str]]:
+        """Leave to another process what is undecided until the listing has ended."""
+        aliases, self.aliases = self.aliases, {}
+        for item, _ in aliases.values():
+            self.flight.set_aside(item.entry.key)
+        return list(aliases.values())
 
     # --- batches -----------------------------------------------------------------------------
 
@@ -338,22 +283,22 @@ class Dispatcher:
         await self.note(item.entry, item.partition, item.revision, verdict)
 
     async def _absorb(self, items: Sequence[WorkItem], done: BatchDone) -> None:
-        self.report.add(done.counts)
+        self.flight.report.add(done.counts)
         if self.plan:
-            self._note_plan(done)
-        self.progress.written += done.counts.get("created", 0) + done.counts.get("updated", 0)
+            self.flight.note_plan(done)
+        self.flight.progress.written += done.counts.get("created", 0) + done.counts.get(
+            "updated", 0
+        )
         aliases = dict(done.aliases)
         conflicts = set(done.conflicts)
         for item in items:
             if item.entry.id in aliases:
                 self.aliases[item.entry.id] = (replace(item, content=None), aliases[item.entry.id])
-                future, _ = self._settle[item.entry.key]
-                if not future.done():
-                    future.set_result(None)
+                self.flight.undecided(item.entry.key)
             elif item.entry.id in conflicts:
                 await self._again(item)
             else:
-                self.settled(item.entry.key)
+                self.flight.settled(item.entry.key)
 
     async def _again(self, item: WorkItem) -> None:
         """Another lane has written this entry since we asked for it: ask once more."""
@@ -388,19 +333,19 @@ class Dispatcher:
             async with self._database_lock:
                 known = await look_up(self._database, self._context.run, [r.key for r in notes])
             done = would(notes, known)
-            self._note_plan(done)
-            self.report.add(done.counts)
+            self.flight.note_plan(done)
+            self.flight.report.add(done.counts)
         else:
             batch = Batch(self._context.run, next(self._seq), notes)
             async with self._database_lock:
                 committed: Committed = await commit_batch(self._database, batch)
-            self.report.add(committed.counts)
+            self.flight.report.add(committed.counts)
             conflicts = set(committed.conflicts)
             for result in [r for r in notes if r.entry_id in conflicts]:
                 await self._note_again(result)
             notes = [r for r in notes if r.entry_id not in conflicts]
         for result in notes:
-            self.settled(result.key)
+            self.flight.settled(result.key)
 
     async def _note_again(self, result: Result) -> None:
         entry = Entry(result.entry_id, result.version, result.locator, parent=result.parent)
@@ -416,41 +361,14 @@ class Dispatcher:
         await self.note(entry, result.partition, revision, result.verdict, result.validators)
 
     async def _write_lines(self) -> None:
-        lines, self._lines = self._lines, []
+        lines = self.flight.take_lines()
         if self.plan:
             for line in lines:
-                self.report.sample(line.kind, line.entry_id)
+                self.flight.report.sample(line.kind, line.entry_id)
         elif lines:
             async with self._database_lock, self._database.transaction():
                 await hold(self._database, self._context.run)
                 await write_items(self._database, self._context.run, lines)
-
-    def _note_plan(self, done: BatchDone) -> None:
-        self.planned.append(done)
-        for entry_id, _ in done.created:
-            self.report.sample("created", entry_id)
-        for item in done.items:
-            self.report.sample(item.kind, item.entry_id)
-
-    # --- keeping count ------------------------------------------------------------------------
-
-    def count(self, outcome: Outcome, counts: Mapping[str, int], item: Item | None) -> None:
-        """Count an entry that was settled without any work."""
-        self.report.count(outcome)
-        self.report.add(counts)
-        if item is not None:
-            self._lines.append(item)
-
-    def settled(self, key: EntryKey) -> None:
-        """An entry is stored, or recorded as failed."""
-        entry = self._settle.pop(key, None)
-        self.progress.settled += 1
-        self._on_progress(self.progress)
-        if entry is not None:
-            future, settle = entry
-            if not future.done():
-                future.set_result(None)
-            settle()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,6 @@ from syncline.store.results import Item, Same
 from syncline.store.runs import RunRef, last_completed
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.guard import holds, match_moves
-from syncline.sync.report import Report
 from syncline.sync.work import WorkItem
 
 __all__ = ["Verdicts", "confirm_absent", "finish", "judge", "would_finish"]
@@ -77,7 +77,7 @@ async def finish(
     fingerprint: bytes,
 ) -> None:
     """Decide and store what is gone; collect what nothing points to any more."""
-    report = dispatcher.report
+    report = dispatcher.flight.report
     if enumerated and absence is Absence.PROOF:
         await mark_unlisted(db, run)
     elif enumerated and absence is Absence.CONFIRM:
@@ -96,8 +96,9 @@ async def finish(
             hold_back=[c for c in verdicts.hold if not c.held],
             keep=verdicts.keep,
             items=_lines(verdicts),
+            counts=_counts(verdicts),
         )
-        _count(report, verdicts)
+        report.add(_counts(verdicts))
     while await collect_orphans(db, run.workspace_id):
         pass
 
@@ -114,10 +115,10 @@ async def _free_aliases(
     listed = await note_seen(db, run, [known.entry_key for known in left])
     for known in left:
         if known.entry_key in listed:
-            dispatcher.report.tally["alias"] -= 1  # it is counted anew
+            dispatcher.flight.report.tally["alias"] -= 1  # it is counted anew
         else:
-            dispatcher.report.tally["listed"] += 1
-        dispatcher.begin(known.entry_key, lambda: None)
+            dispatcher.flight.report.tally["listed"] += 1
+        dispatcher.flight.begin(known.entry_key, lambda: None)
         entry = Entry(known.entry_id, known.version, known.locator)
         await dispatcher.read_alone(WorkItem(entry, known.partition, known.revision))
     await dispatcher.drain()
@@ -125,13 +126,16 @@ async def _free_aliases(
         raise dispatcher.ended  # or what they share would go before they have their own
 
 
-def _count(report: Report, verdicts: Verdicts) -> None:
-    for move in verdicts.moves:
-        report.tally[move.new.outcome] -= 1
-        report.tally["moved"] += 1
-    report.tally["deleted"] += len(verdicts.delete)
-    report.tally["held"] += len(verdicts.hold)
-    report.tally["kept_deleted"] += len(verdicts.keep)
+def _counts(verdicts: Verdicts) -> Counter[str]:
+    """What was counted as something else by now has moved."""
+    counts = Counter(
+        moved=len(verdicts.moves),
+        deleted=len(verdicts.delete),
+        held=len(verdicts.hold),
+        kept_deleted=len(verdicts.keep),
+    )
+    counts.subtract(move.new.outcome for move in verdicts.moves)
+    return counts
 
 
 def _lines(verdicts: Verdicts) -> list[Item]:
@@ -156,7 +160,7 @@ async def would_finish(
 ) -> None:
     """What `finish` would decide, counted; nothing is written."""
     gone = {c.entry_key: c for c in await pending(db, run)}
-    reasons = {entry_key(i): why for done in dispatcher.planned for i, why in done.removed}
+    reasons = {entry_key(i): why for done in dispatcher.flight.planned for i, why in done.removed}
     for start in range(0, len(reasons), _PAGE):
         keys = sorted(reasons)[start : start + _PAGE]
         for known in (await look_up(db, run, keys)).values():
@@ -176,14 +180,14 @@ async def would_finish(
                 hashes[known.content_hash] = known.content_id
     created = [
         Candidate(DocumentId(0), entry_key(i), i, hashes[h], None, outcome="created")
-        for done in dispatcher.planned
+        for done in dispatcher.flight.planned
         for i, h in done.created
         if h in hashes
     ]
     verdicts = judge(row, list(gone.values()), created, await live_documents(db, run))
-    _count(dispatcher.report, verdicts)
+    dispatcher.flight.report.add(_counts(verdicts))
     for line in _lines(verdicts):
-        dispatcher.report.sample(line.kind, line.entry_id)
+        dispatcher.flight.report.sample(line.kind, line.entry_id)
 
 
 async def _all_unlisted(db: Connection, run: RunRef) -> list[Known]:
@@ -240,7 +244,7 @@ async def confirm_absent(
                 gone.append(known)
             elif isinstance(answer, SourceError):
                 reason = f"no longer listed, and asking for it failed: {answer}"
-                dispatcher.report.warnings.append(f"{known.entry_id}: {reason}")
+                dispatcher.flight.report.warnings.append(f"{known.entry_id}: {reason}")
             elif answer is not None and await _is_anothers(dispatcher, db, run, answer):
                 elsewhere.append(known)
             else:
@@ -288,7 +292,9 @@ async def _is_anothers(
     target = content.alias_of
     if target is None:
         return False
-    if any(target == entry_id for done in dispatcher.planned for entry_id, _ in done.created):
+    if any(
+        target == entry_id for done in dispatcher.flight.planned for entry_id, _ in done.created
+    ):
         return True
     async with dispatcher.exclusive():
         known = (await look_up(db, run, [entry_key(target)])).get(entry_key(target))
@@ -303,8 +309,8 @@ async def _still_there(
     entry = Entry(known.entry_id, known.version, known.locator)
     async with dispatcher.exclusive():
         await note_seen(db, run, [known.entry_key])
-    dispatcher.report.tally["listed"] += 1
-    dispatcher.begin(known.entry_key, lambda: None)
+    dispatcher.flight.report.tally["listed"] += 1
+    dispatcher.flight.begin(known.entry_key, lambda: None)
     if content is None:
         await dispatcher.note(entry, known.partition, known.revision, Same(), known.validators)
     else:

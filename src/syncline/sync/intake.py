@@ -14,6 +14,7 @@ from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import (
     Change,
     Checkpoint,
+    Cursor,
     Entry,
     EntryKey,
     Failed,
@@ -88,7 +89,7 @@ class Intake:
 
     def _incomplete(self, reason: str) -> None:
         self.complete = False
-        report = self._dispatcher.report
+        report = self._dispatcher.flight.report
         report.tally["incomplete"] = 1
         report.warnings.append(f"could not be read completely: {reason}")
 
@@ -134,13 +135,13 @@ class Intake:
             repeated = await note_seen(self._database, self._run, listed)
             known = await look_up(self._database, self._run, list(group))
         hit(Failpoint.LISTING_NOTED)
-        self._dispatcher.progress.listed += len(listed)
-        self._dispatcher.report.tally["listed"] += len(listed)
+        self._dispatcher.flight.progress.listed += len(listed)
+        self._dispatcher.flight.report.tally["listed"] += len(listed)
         originals: list[tuple[Entry, Known]] = []
         for key, change in group.items():
             segment = self._checkpoints[partition].begin()
             settle = partial(self._checkpoints[partition].settle, segment)
-            self._dispatcher.begin(key, settle)
+            self._dispatcher.flight.begin(key, settle)
             row = known.get(key)
             if isinstance(change, Gone):
                 await self._take_gone(partition, change, row)
@@ -156,7 +157,7 @@ class Intake:
 
     async def _take_gone(self, partition: str, gone: Gone, known: Known | None) -> None:
         if known is None:
-            self._dispatcher.settled(gone.key)
+            self._dispatcher.flight.settled(gone.key)
             return
         entry = Entry(gone.id, known.version, known.locator)
         await self._dispatcher.note(entry, partition, known.revision, GoneVerdict(gone.reason))
@@ -172,21 +173,21 @@ class Intake:
         )
         if repeated and again:
             item = Item("repeated", entry.id, "listed more than once")
-            dispatcher.count(Outcome.REPEATED, {}, item)
-            dispatcher.settled(entry.key)
+            dispatcher.flight.count(Outcome.REPEATED, {}, item)
+            dispatcher.flight.settled(entry.key)
             return False
         revision = 0 if known is None else known.revision
         match decision:
             case Settled():
-                dispatcher.count(decision.outcome, decision.counts, decision.item)
-                dispatcher.settled(entry.key)
+                dispatcher.flight.count(decision.outcome, decision.counts, decision.item)
+                dispatcher.flight.settled(entry.key)
             case Store():
                 await dispatcher.note(entry, partition, revision, decision.verdict)
             case Read(original=True):
-                dispatcher.progress.changed += 1
+                dispatcher.flight.progress.changed += 1
                 return True
             case Read():
-                dispatcher.progress.changed += 1
+                dispatcher.flight.progress.changed += 1
                 if entry.content is not None:
                     bare = replace(entry, content=None)
                     cost = len(entry.content.data)
@@ -206,10 +207,30 @@ class Intake:
             if content is None:
                 await self._dispatcher.read(entry, partition, known.revision, None)
             else:
-                self._dispatcher.report.tally["read_from_originals"] += 1
+                self._dispatcher.flight.report.tally["read_from_originals"] += 1
                 await self._dispatcher.prepare(
                     WorkItem(entry, partition, known.revision, content, cost=len(content.data))
                 )
+
+    # --- where many share a run -----------------------------------------------------------------
+
+    def set_aside(self, partition: str) -> tuple[Cursor | None, list[tuple[WorkItem, str]]]:
+        """What can only be decided when all is read: entries that are another's document, and the
+        cursor that may be stored with them."""
+        aliases = self._dispatcher.set_aside()
+        return self._checkpoints[partition].ready(), aliases
+
+    def take_up(
+        self, partition: str, cursor: Cursor | None, aliases: Sequence[tuple[WorkItem, str]]
+    ) -> None:
+        """What another process has set aside."""
+        checkpoints = self._checkpoints[partition] = Checkpoints()
+        for item, target in aliases:
+            settle = partial(checkpoints.settle, checkpoints.begin())
+            self._dispatcher.flight.begin(item.entry.key, settle)
+            self._dispatcher.aliases[item.entry.id] = (item, target)
+        if cursor is not None:
+            checkpoints.mark(cursor)
 
     # --- besides the listing -------------------------------------------------------------------
 
@@ -219,12 +240,12 @@ class Intake:
             return
         async with self._dispatcher.exclusive():
             await note_seen(self._database, self._run, list(failing))
-        tally = self._dispatcher.report.tally
+        tally = self._dispatcher.flight.report.tally
         tally["retried"] += len(failing)
         tally["listed"] += len(failing)
-        self._dispatcher.progress.listed += len(failing)
+        self._dispatcher.flight.progress.listed += len(failing)
         for known in failing.values():
-            self._dispatcher.begin(known.entry_key, lambda: None)
+            self._dispatcher.flight.begin(known.entry_key, lambda: None)
             entry = Entry(known.entry_id, None, known.locator)
             await self._dispatcher.read(entry, known.partition, known.revision, None)
         await self._dispatcher.drain()

@@ -21,6 +21,7 @@ from syncline.core.model import Mode
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
 from syncline.store.explain import explain
+from syncline.store.parts import note_part
 from syncline.store.runs import RunRef, let_go, open_run, renew
 from syncline.store.status_read import last_listed
 from syncline.sync.report import Progress
@@ -71,13 +72,14 @@ async def until_fenced(
     """Do the work while the lease can be renewed; cancel it when the run is taken over."""
     task = asyncio.ensure_future(work)
     total: int | None = None
+    note = note_part if run.part else renew
     try:
         await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         if not task.done():
             total = await last_listed(session, run.workspace_id, run.connection_id)
         while not task.done():
             noted = progress.as_noted(total, time.monotonic() - started)
-            await renew(session, run, noted)
+            await note(session, run, noted)
             await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         await task
     finally:

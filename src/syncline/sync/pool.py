@@ -46,6 +46,8 @@ class _Worker:
     def __init__(self, process: WorkerProcess) -> None:
         self.process = process
         self.contexts: set[int] = set()
+        self.over: set[int] = set()
+        """Of these, the ones whose runs have ended."""
 
     async def ask(self, message: object) -> Any:
         process = self.process
@@ -111,7 +113,7 @@ class WorkerPool:
                 raise
             finally:
                 self._busy.discard(worker)
-            self._idle.append(worker)
+            await self._give_back(worker)
         hit(Failpoint.BATCH_RECEIVED)
         return _unwrap(answer)
 
@@ -131,14 +133,35 @@ class WorkerPool:
         return await worker.ask(("batch", context_id, seq, items))
 
     async def forget(self, context_id: int) -> None:
-        """A run has ended: let the workers close what they hold for it."""
-        for worker in [w for w in self._idle if context_id in w.contexts]:
-            worker.contexts.discard(context_id)
-            try:
+        """A run has ended: let the workers close what they hold for it; busy ones do after that."""
+        for worker in (*self._idle, *self._busy):
+            if context_id in worker.contexts:
+                worker.over.add(context_id)
+        while not self._slots.locked():
+            untidy = next((each for each in self._idle if each.over), None)
+            if untidy is None:
+                return
+            async with self._slots:
+                self._idle.remove(untidy)
+                await self._give_back(untidy)
+
+    async def _give_back(self, worker: _Worker) -> None:
+        """Let others have a worker, once it has closed what ended runs have left with it."""
+        self._busy.add(worker)
+        try:
+            while worker.over:
+                context_id = worker.over.pop()
+                worker.contexts.discard(context_id)
                 await worker.ask(("close", context_id))
-            except (EOFError, ConnectionError, asyncio.IncompleteReadError):
-                self._idle.remove(worker)
-                await worker.end(kill=True)
+        except (EOFError, ConnectionError, asyncio.IncompleteReadError):
+            await worker.end(kill=True)
+            return
+        except BaseException:
+            await worker.end(kill=True)
+            raise
+        finally:
+            self._busy.discard(worker)
+        self._idle.append(worker)
 
     async def close(self) -> None:
         """End all workers, at once."""

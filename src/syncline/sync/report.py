@@ -54,6 +54,8 @@ class Report:
     run: int | None = None
     """None for a plan."""
     state: RunState = RunState.RUNNING
+    shared: bool = False
+    """Its partitions are others' jobs now, and one of them closes it."""
     seconds: float = 0.0
     tally: Counter[str] = field(default_factory=Counter)
     error: Mapping[str, Json] | None = None
@@ -94,8 +96,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all good, 1 failed, 3 failed entries, 4 held deletions, 130 interrupted."""
-        if self.state is RunState.INTERRUPTED:
+        """0 all good, 1 failed, 3 failed entries, 4 held deletions, 130 not at its end."""
+        if self.state in (RunState.INTERRUPTED, RunState.RUNNING):
             return 130
         if self.state is RunState.FAILED:
             return 1

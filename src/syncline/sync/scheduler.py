@@ -27,7 +27,8 @@ from syncline.store.planner import Unplanned
 __all__ = ["Scheduler"]
 
 _TICK_SECONDS = 1.0
-_RESCUE_TICKS = 5
+_RESCUE_TICKS = 3
+"""A worker that had no session twice, so many seconds apart, is dead: a cut one is back by then."""
 _HISTORY = 50
 _IN_VAIN = 2
 """Pages of connections, none of which wants a slot, after which a tick ends its search."""
@@ -44,6 +45,7 @@ class Scheduler:
     """All kinds of sources, in the order in which they are staggered."""
     on_trouble: Callable[[str], None] = field(default=lambda message: None)
     _place: planner.Place = planner.START
+    _gone: set[str] = field(default_factory=set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Once a second; a database that went away is waited for."""
@@ -64,7 +66,9 @@ class Scheduler:
     async def run_once(self, db: Connection, *, rescue: bool = True) -> int:
         """One tick; how many connections became due."""
         if rescue:
-            for row in await jobs.rescue(db):
+            gone = await jobs.gone_workers(db)
+            dead, self._gone = gone & self._gone, gone
+            for row in await jobs.rescue(db, only=dead):
                 self.on_trouble(f"Job {row['id']} is {row['state']}: {row['error']['message']}")
         await jobs.promote(db)
         await self._plan_all(db)

@@ -16,7 +16,7 @@ from syncline.pipeline import fingerprint
 from syncline.settings import Settings
 from syncline.store.connections import ConnectionRow, list_connections
 from syncline.store.database import Database
-from syncline.sync import run as data_path
+from syncline.sync import stage as data_path
 from syncline.sync.plan import plan_connection
 from syncline.sync.report import Report
 from syncline.sync.run import RunRequest

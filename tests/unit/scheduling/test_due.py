@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, timezone
 
@@ -106,16 +107,17 @@ def test_a_time_in_another_zone_is_the_same_moment() -> None:
 
 
 def test_intervals_begin_at_the_same_times_on_every_machine() -> None:
-    """Multiples of the interval since the epoch, not since the first run."""
+    """Multiples of the interval since the epoch, not since the first run; at the connection's own
+    second of it."""
     facts = replace(FACTS, last_slot=NOW)
-    assert due(Every(15), facts) == utc("2025-06-15T12:15")
-    assert due(Every(120), facts) == utc("2025-06-15T14:00")
+    assert due(Every(15), facts) == utc("2025-06-15T12:13:49")
+    assert due(Every(120), facts) == utc("2025-06-15T12:28:49")
     assert due(Hourly(20), facts) == utc("2025-06-15T12:20")
     assert due(Hourly(5), facts) == utc("2025-06-15T13:05")
 
 
 def test_kinds_of_sources_take_turns() -> None:
-    """Three kinds every 15 minutes: 0, 5 and 10 minutes after the quarter."""
+    """Three kinds every 15 minutes: in the first, second and third five minutes of the quarter."""
     slots = [
         due(
             Every(15), Facts(7, 42, kind_rank=rank, kinds=3, last_slot=NOW), utc("2025-06-15T12:14")
@@ -123,12 +125,18 @@ def test_kinds_of_sources_take_turns() -> None:
         for rank in range(3)
     ]
     assert slots == [
-        utc("2025-06-15T12:15"),
-        utc("2025-06-15T12:20"),
-        utc("2025-06-15T12:25"),
+        utc("2025-06-15T12:18:49"),
+        utc("2025-06-15T12:23:49"),
+        utc("2025-06-15T12:28:49"),
     ]
     with pytest.raises(ValueError, match="no kind 3 among 3"):
         Facts(7, 42, kind_rank=3, kinds=3)
+
+
+def test_connections_of_one_kind_do_not_come_at_once() -> None:
+    """A thousand of them every hour: never more than a few in one second."""
+    slots = Counter(due(Every(60), Facts(7, id_, last_slot=NOW), NOW) for id_ in range(1000))
+    assert max(slots.values()) <= 5
 
 
 @given(st.integers(1, 10_080), st.integers(1, 60), st.integers(0, 59), moments)
@@ -136,13 +144,15 @@ def test_kinds_of_sources_take_turns() -> None:
 def test_each_kind_keeps_its_place_in_the_interval(
     minutes: int, kinds: int, rank: int, now: datetime
 ) -> None:
-    """Slots are one interval apart, and rank × interval / kinds after the grid."""
+    """Slots are one interval apart, and within the kind's share of it."""
     rank %= kinds
     facts = Facts(7, 42, kind_rank=rank, kinds=kinds, last_slot=now)
     first = due(Every(minutes), facts, now)
     second = due(Every(minutes), replace(facts, last_slot=first), first)
     assert second - first == minutes * MINUTE
-    assert int(first.timestamp()) % (minutes * 60) == minutes * 60 * rank // kinds
+    seconds = minutes * 60
+    begins, ends = seconds * rank // kinds, seconds * (rank + 1) // kinds
+    assert begins <= int(first.timestamp()) % seconds < ends
     assert now < first <= now + minutes * MINUTE
 
 
@@ -173,7 +183,7 @@ def test_workspaces_and_connections_are_spread_over_the_day() -> None:
 @pytest.mark.parametrize(
     ("schedule", "slot"),
     [
-        (Every(15), "2025-06-15T12:15"),
+        (Every(15), "2025-06-15T12:13:49"),
         (Hourly(30), "2025-06-15T12:30"),
         (Cron("*/10 * * * *"), "2025-06-15T12:10"),
         (Adaptive(), "2025-06-15T13:00"),
@@ -220,7 +230,7 @@ def test_a_clock_that_is_put_back_does_not_repeat_a_slot() -> None:
     """Daily at 02:00, planned for today; the clock goes back to yesterday."""
     facts = replace(FACTS, last_slot=utc("2025-06-15T02:00"))
     assert due(Daily(), facts, utc("2025-06-14T20:00")) == utc("2025-06-16T02:00")
-    assert due(Every(15), facts, utc("2025-06-14T20:00")) == utc("2025-06-15T02:15")
+    assert due(Every(15), facts, utc("2025-06-14T20:00")) == utc("2025-06-15T02:13:49")
 
 
 def test_adaptive_slots_follow_the_last_one() -> None:
