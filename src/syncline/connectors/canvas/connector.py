@@ -29,7 +29,7 @@ from syncline.connectors.canvas.wire import (
 from syncline.connectors.json_api import Answer, JsonApi, Params
 from syncline.connectors.paging import follow, link_to
 from syncline.connectors.wire import W, read, rows
-from syncline.core.errors import BadContent, Forbidden, NotFound
+from syncline.core.errors import BadContent, Forbidden, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
     Change,
     Checkpoint,
@@ -341,8 +341,12 @@ class CanvasConnector:
         try:
             # The address lives for minutes, and leads to another host, without our token.
             response = await self._context.http.get(file.url, max_bytes=place.max_bytes)
-        except NotFound as error:
-            raise BadContent(f"the data of file {file.id} are not there") from error
+        except (NotFound, Rejected, Forbidden, Unauthorized) as error:
+            # That host's word: it says nothing about the file in Canvas, nor about our token.
+            raise BadContent(
+                f"the data of file {file.id} cannot be had: {error}",
+                hint="The next run asks for another address.",
+            ) from error
         told = media_type(file) or "text/plain"
         return place.content(kind, file, response.body, told, response.charset)
 

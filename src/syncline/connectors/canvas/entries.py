@@ -216,8 +216,8 @@ def _said(kind: str, item: Item, place: Place) -> _Said:
         case Page():
             said = _Said(_time(item.updated_at, place.now), item.body, item.last_edited_by)
         case Module():
-            html = place.html_of_module(item)
-            said = _Said(html, html)
+            outline = None if item.items is None else place.html_of_module(item)
+            said = _Said(outline, outline)
         case File():
             said = _file(item, place)
         case _:
@@ -238,7 +238,8 @@ def _topic(kind: str, topic: Topic, now: datetime) -> _Said:
         # No field moves when a reply is edited: while people talk, it is read again each day.
         lively = last is None or now - last < _LIVELY
         spread = int.from_bytes(blake2b(topic.id.encode(), digest_size=4).digest()) % _DAY
-        mark += [replies, str(last), int(now.timestamp() + spread) // _DAY if lively else None]
+        mark += [replies, last and _time(last, now)]
+        mark += [int(now.timestamp() + spread) // _DAY if lively else None]
     moved = max(filter(None, (topic.posted_at, topic.last_reply_at)), default=None)
     return _Said(
         mark,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from syncline.connectors.canvas.notes import NOTES
 from syncline.connectors.credentials import bearer, bound_to, one_line
 from syncline.connectors.reasons import reason_in
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
@@ -176,6 +177,7 @@ SPEC = ConnectorSpec(
     open=_open,
     quota=(Bucket(10, 1),),
     explain=_explain,
+    notes=NOTES,
     from_source=_from_source,
     default_name=_name,
 )
