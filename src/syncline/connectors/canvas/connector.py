@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from syncline.connectors.canvas.entries import Place, html_of_replies, media_type, unseen
@@ -55,6 +55,8 @@ _READ = Cursor(1, "pages")
 _SYLLABUS: Params = {"include[]": ("syllabus_body",)}
 _LEAST_CAP = 50
 """No Canvas gives fewer rows than this to who asks for 100 and has no further page."""
+_OF_ALL_TIMES = {"start_date": "1970-01-01", "end_date": "2999-12-31"}
+"""Announcements are of the last 14 days, unless dates are given."""
 _CLOSED = ("created", "claimed", "unpublished", "deleted")
 
 
@@ -250,10 +252,9 @@ class CanvasConnector:
         params = dict(kind.params)
         path = f"/courses/{quote(course.id, safe='~')}{kind.path}"
         if kind.name == "announcement":
-            tomorrow = self._context.clock.now() + timedelta(days=1)
-            path = "/announcements"  # of the last 14 days, unless it is told otherwise
+            path = "/announcements"
             params |= {"context_codes[]": f"course_{course.id}", "active_only": "true"}
-            params |= {"start_date": "1970-01-01", "end_date": f"{tomorrow:%Y-%m-%d}"}
+            params |= _OF_ALL_TIMES
         if kind.name == "page" and bodies:
             params["include[]"] = "body"
         async for row, answer in self._rows(path, params, kind.row):
