@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncline.testing.fakes.canvas import FakeCanvas
+from syncline.testing.fakes.oauth import FakeTokens
 from tests.acceptance.connectors.conftest import OpenApi
 
 _TOKEN = "lantern-token-4711"
@@ -59,14 +60,17 @@ async def test_courses_are_followed(open_api: OpenApi) -> None:
 
 
 async def test_what_cannot_be_read_deletes_nothing(open_api: OpenApi) -> None:
-    """A part that is refused, switched off, or throttled away; it is told in the run's report."""
+    """Neither a part that is refused or switched off, nor a course; an app's access serves."""
     async with FakeCanvas() as canvas:
-        canvas.accepts = {f"Bearer {_TOKEN}"}
+        canvas.accepts, canvas.tokens = set(), FakeTokens(canvas, "/login/oauth2/token")
+        client, secret = canvas.tokens.client
+        access = {"client_id": client, "client_secret": secret}
+        access["refresh_token"] = canvas.tokens.refresh
         course = canvas.create_course("Botany")
         canvas.create("page", course, "Plants", "<p>Mosses.</p>")
         canvas.create("assignment", course, "Essay", "<p>Write about liverworts.</p>")
         options = {"url": canvas.url, "courses": [str(course)]}
-        async with open_api(canvas, "canvas", options, {"token": _TOKEN}) as synced:
+        async with open_api(canvas, "canvas", options, access) as synced:
             await synced.run()
             canvas.refusals.forbidden = {"page"}
             report = await synced.run()

@@ -22,13 +22,14 @@ NOTES = Notes(
     "discussion with replies or a file: two. A discussion that had a reply within 30 days is read "
     "again once a day, since nothing tells that a reply was edited.",
     credentials="an access token: Account, Settings, Approved integrations, New access token. Its "
-    "user takes part in the courses, or administers them (`account`). A token of an app whose "
-    "developer key enforces scopes needs `url:GET` scopes for courses, announcements, assignments, "
-    "discussion topics, pages, modules and files, and must allow include parameters.",
+    "user takes part in the courses, or administers them (`account`). Or an app's client with a "
+    "refresh token; where its developer key enforces scopes, it needs `url:GET` scopes for users, "
+    "courses, announcements, assignments, discussion topics, pages, modules and files, and must "
+    "allow include parameters.",
     limits=(
         "there is no feed of changes, so each sync lists all of each course.",
         "pages and modules that are assigned to some students only are not told from others.",
-        "replies in the groups of a group discussion, quizzes and submissions are not read.",
+        "comments on announcements, replies in a discussion's groups, and quizzes are not read.",
         "what a module locks is locked for a student's or observer's token, not for a teacher's.",
     ),
 )

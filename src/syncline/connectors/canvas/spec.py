@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from syncline.connectors.canvas.notes import NOTES
 from syncline.connectors.credentials import bearer, bound_to, one_line
@@ -21,8 +21,9 @@ from syncline.core.ports import (
     ConnectorSpec,
     Context,
     MeteredOptions,
+    OAuthGrant,
+    OAuthSecrets,
     Refusal,
-    Secrets,
 )
 from syncline.core.quota import Bucket
 from syncline.core.urls import normalise_url, origin_of
@@ -70,12 +71,18 @@ class CanvasOptions(MeteredOptions):
         return str(origin_of(normalise_url(url if "://" in url else f"https://{url}")))
 
 
-class CanvasSecrets(Secrets):
+class CanvasSecrets(OAuthSecrets):
     """Of somebody who takes part in the courses, or administers them."""
 
-    token: SecretStr = Field(description="An access token, or one of OAuth")
+    token: SecretStr | None = Field(None, description="An access token, as a user makes it")
 
     _plain = field_validator("token")(one_line)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.token is None) == (self.client_id is None):
+            raise ValueError("give either token, or client_id, client_secret and refresh_token")
+        return self
 
 
 class SwitchedOff(Forbidden):
@@ -83,7 +90,12 @@ class SwitchedOff(Forbidden):
 
 
 def _authenticate(options: CanvasOptions, secrets: CanvasSecrets) -> Authentication | None:
-    return bound_to(options.url, bearer(secrets.token))
+    return bound_to(options.url, bearer(secrets.token or secrets.access_token or SecretStr("none")))
+
+
+def _oauth(options: CanvasOptions, secrets: CanvasSecrets) -> OAuthGrant | None:
+    """https://developerdocs.instructure.com/services/canvas/oauth2"""
+    return secrets.grant(f"{options.url}/login/oauth2/token")
 
 
 def _explain(refusal: Refusal) -> SourceError | None:
@@ -168,6 +180,7 @@ SPEC = ConnectorSpec(
     options=CanvasOptions,
     secrets=CanvasSecrets,
     authenticate=_authenticate,
+    oauth=_oauth,
     capabilities=Capabilities(
         changes=Changes.LISTING,
         absence=Absence.CONFIRM,

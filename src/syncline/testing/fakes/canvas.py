@@ -14,12 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from aiohttp import web
-
 from syncline.core.model import Json
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_api import Asked, FakeApi, Reply
-from syncline.testing.fake_server import FakeServer
 from syncline.testing.fakes.canvas_rows import (
     FakeCourse,
     FakeReply,
@@ -30,12 +27,12 @@ from syncline.testing.fakes.canvas_rows import (
     thing_row,
     view_row,
 )
+from syncline.testing.fakes.canvas_storage import FakeStorage
 
 __all__ = ["FakeCanvas"]
 
 _ROOT = "/api/v1/"
 _KINDS = {
-    "announcement": "announcement",
     "assignments": "assignment",
     "discussion_topics": "discussion",
     "pages": "page",
@@ -79,7 +76,7 @@ class FakeCanvas(FakeApi):
         self.link_name = "Link"
         self.throttled_status = 403
         self.cost = 0.31
-        self.storage = _Storage()
+        self.storage = FakeStorage()
         self._used, self._leaked = 0.0, self.clock.now()
         self._links: dict[str, datetime] = {}
         self._ids = count(10_000_000_000_000_001)  # beyond what a double keeps
@@ -223,8 +220,6 @@ class FakeCanvas(FakeApi):
             case ["courses", number]:
                 course = self._course(number)
                 return Reply(course_row(self, course, self._includes(asked))) if course else MISSING
-            case ["courses", number, "announcement" | "front_page"]:
-                return MISSING
             case ["courses", number, *rest] if (course := self._course(number)) is not None:
                 return self._of_course(course, rest, asked)
             case ["files", number]:
@@ -388,24 +383,7 @@ class FakeCanvas(FakeApi):
         return Reply(shown, headers={self.link_name: header})
 
 
-class _Storage(FakeServer):
-    """Where files really lie: another host, which wants no token of Canvas."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.files: dict[str, bytes] = {}
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if "Authorization" in request.headers:
-            return web.Response(status=400, text="Only one auth mechanism allowed")
-        data = self.files.get(request.path)
-        return web.Response(status=404) if data is None else web.Response(body=data)
-
-
-MISSING = Reply(
-    {"errors": [{"message": "The specified resource does not exist."}]},
-    404,
-)
+MISSING = Reply({"errors": [{"message": "The specified resource does not exist."}]}, 404)
 
 
 def _day(text: str) -> datetime | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from syncline.connectors.canvas.spec import SPEC
 from syncline.core.errors import Forbidden, RateLimited, Rejected, SourceError, Unauthorized
 from syncline.core.ports import Refusal
+from syncline.testing.clock import FakeClock
 from syncline.testing.fake_server import answers
 from syncline.testing.fakes.canvas import FakeCanvas
 from syncline.transport.classify import error_of_status
@@ -20,8 +22,6 @@ _CHALLENGE = {"www-authenticate": 'Bearer realm="canvas-lms"'}
 
 def _meaning(status: int, body: bytes, headers: dict[str, str]) -> SourceError:
     assert SPEC.explain is not None
-    from syncline.testing.clock import FakeClock
-
     error = error_of_status(status, "https://x/api/v1/courses", headers, FakeClock().now())
     return SPEC.explain(Refusal(status, headers, body, error)) or error
 
@@ -130,3 +130,12 @@ def test_names_and_addresses_of_connections() -> None:
     assert SPEC.default_name(one) == "school-7"
     whole = SPEC.options.model_validate({"url": "https://canvas.example.org:8443"})
     assert SPEC.default_name(whole) == "canvas.example.org"
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"client_id": "a"}, {"token": "a", "client_id": "a", "client_secret": "b"}]
+)
+def test_one_way_to_log_in_is_needed(given: dict[str, str]) -> None:
+    """A token, or an app's client with its refresh token, and not both."""
+    with pytest.raises(ValidationError):
+        SPEC.secrets.model_validate(given)
