@@ -52,7 +52,7 @@ _STRING_IDS = {"Accept": "application/json+canvas-string-ids"}
 """Ids have 64 bits; as numbers, not every reader of JSON keeps them whole."""
 _READ = Cursor(1, "pages")
 """The pages' texts have been read once: from now on only those of changed pages are."""
-_SYLLABUS: Params = {"include[]": ("syllabus_body",)}
+_SYLLABUS = {"include[]": ("syllabus_body",)}
 _LEAST_CAP = 50
 """No Canvas gives fewer rows than this to who asks for 100 and has no further page."""
 _OF_ALL_TIMES = {"start_date": "1970-01-01", "end_date": "2999-12-31"}
@@ -92,6 +92,7 @@ class CanvasConnector:
         self._options = options
         self._context = context
         self._api = JsonApi(context.http, f"{options.url}/api/v1", headers=_STRING_IDS)
+        self._include = _SYLLABUS if "syllabus" in options.read else {}
         self._courses: dict[str, Course] = {}
         self._chosen: tuple[str, ...] | None = None
         """The courses that are read, once that is known."""
@@ -175,7 +176,7 @@ class CanvasConnector:
     async def _active(self) -> AsyncIterator[Course]:
         account = self._options.account
         path = "/courses" if account is None else f"/accounts/{quote(account, safe='')}/courses"
-        params = {"state[]": ("available",), **_SYLLABUS}
+        params = {"state[]": ("available",), **self._include}
         if account is None:
             params["enrollment_state"] = ("active",)
         async for row, _ in self._rows(path, params, Course):
@@ -193,7 +194,7 @@ class CanvasConnector:
     async def _course(self, name: str) -> Course:
         known = self._courses.get(name)
         if known is None:
-            answer = await self._api.get(f"/courses/{quote(name, safe=':~')}", _SYLLABUS)
+            answer = await self._api.get(f"/courses/{quote(name, safe=':~')}", self._include)
             known = read(Course, answer.object(), answer.what).slim()
             self._courses[name] = self._courses[known.id] = known
         return known

@@ -20,8 +20,10 @@ async def test_what_people_wait_for_comes_first(
     assert [each.partition(":")[0] for each in found] == [
         *("announcement", "assignment", "syllabus", "discussion", "page", "module", "file")
     ]
-    some = await (await opened(read=["files", "announcements"])).read()
+    connector = await opened(read=["files", "announcements"])
+    some = await connector.read()
     assert [each.partition(":")[0] for each in some] == ["announcement", "file"]
+    assert (connector.asked(), connector.asked("syllabus_body")) == (3, 0)
 
 
 async def test_announcements_of_all_times_are_listed(
