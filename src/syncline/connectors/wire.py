@@ -144,24 +144,27 @@ def read(kind: type[W], data: Json, what: str) -> W:
         ) from error
 
 
-def rows(kind: type[W], data: Json, name: str, what: str) -> Iterator[W | Failed]:
+def rows(kind: type[W], data: Json, name: str | None, what: str) -> Iterator[W | Failed]:
     """The rows of the list `name` in an answer, `what` naming the answer for people.
+
+    Without a name the answer is the list itself.
 
     A row that cannot be understood is a `Failed` without an id: the listing is incomplete, but
     its other rows count. Raises `BadContent` where there is no such list at all, since
     an answer without one is not an empty answer.
     """
-    found = data.get(name) if isinstance(data, dict) else None
+    found = data if name is None else data.get(name) if isinstance(data, dict) else None
     if not isinstance(found, list):
         raise BadContent(
-            f"{what} has no list {name!r}",
+            f"{what} is no list" if name is None else f"{what} has no list {name!r}",
             hint="The next run tries again. If it stays so, check the connection's address.",
         )
     for number, row in enumerate(found):
         try:
             yield kind.model_validate(row)
         except ValidationError as error:
-            message = f"{what}: row {number} of {name!r} cannot be read: {_trouble(error)}"
+            place = f"row {number}" if name is None else f"row {number} of {name!r}"
+            message = f"{what}: {place} cannot be read: {_trouble(error)}"
             yield Failed("bad_content", message)
 
 

@@ -277,10 +277,11 @@ class Connector(Protocol):
     def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         """What changed since `cursor`, oldest first; without one, everything.
 
-        A listing source ignores the cursor and yields every live entry. An exception
-        ends the partition: everything yielded before it counts, its cursor stays at the
-        last checkpoint, and nothing is deleted by absence. It works from the last
-        `Checkpoint`'s cursor alone, in another process, after a crash.
+        A listing source yields every live entry, whatever the cursor says; by one it may know
+        that it has been read before, and leave texts to `fetch`. An exception ends the
+        partition: everything yielded before it counts, its cursor stays at the last
+        checkpoint, and nothing is deleted by absence. It works from the last `Checkpoint`'s
+        cursor alone, in another process, after a crash.
         """
         ...
 

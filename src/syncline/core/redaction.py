@@ -24,6 +24,7 @@ HIDDEN = "…"
 
 SECRET_NAME = re.compile(
     r"(?i)token|secret|passw|pwd|auth(?!or)|api.?key|^key$|sig|session|credential|^code$|jwt"
+    r"|verifier"
 )
 """Names of a URL's fields whose values are not for everybody."""
 _FIELD = re.compile(
@@ -44,7 +45,8 @@ _PATTERNS = (
     (
         re.compile(
             r"(?i)((?<![a-z0-9])(?:[a-z0-9]+[_.-])*(?:token|secret|passwords?|passwd|pwd|api_?key"
-            r"|signature|sig|session|sessionid|credentials?|jwt|auth|code|key)=)[^&\s\"'#;,)]+"
+            r"|signature|sig|session|sessionid|credentials?|jwt|auth|code|key|verifier)=)"
+            r"[^&\s\"'#;,)]+"
         ),
         rf"\1{HIDDEN}",
     ),

@@ -135,7 +135,7 @@ class Reader:
         if trouble is not None:
             raise trouble
         if self._world.spec.capabilities.changes is Changes.LISTING:
-            self._forget_all_but(seen)
+            await self._forget_all_but(seen)
 
     async def reconcile(self) -> None:
         """A full enumeration. Raises as `run` does, and then nothing is gone."""
@@ -149,7 +149,7 @@ class Reader:
                     trouble = self._take(each, seen) or trouble
         if trouble is not None:
             raise trouble
-        self._forget_all_but(seen)
+        await self._forget_all_but(seen)
 
     async def catch_up(self) -> None:
         """Time passes, and both kinds of run come."""
@@ -174,5 +174,16 @@ class Reader:
             self.state[change.id] = change
         return None
 
-    def _forget_all_but(self, seen: set[str]) -> None:
-        self.state = {name: entry for name, entry in self.state.items() if name in seen}
+    async def _forget_all_but(self, seen: set[str]) -> None:
+        """What was not listed is gone; where that must be confirmed, if fetching it says so."""
+        absent = [entry for name, entry in self.state.items() if name not in seen]
+        if absent and self._world.spec.capabilities.absence is Absence.CONFIRM:
+            async with self._world.open() as connector:
+                answers = [await connector.fetch(entry.locator, None) for entry in absent]
+            absent = [
+                entry
+                for entry, answer in zip(absent, answers, strict=True)
+                if isinstance(answer, Gone)
+            ]
+        for entry in absent:
+            del self.state[entry.id]

@@ -54,6 +54,17 @@ async def test_queries_and_bodies_arrive(server: _Echo) -> None:
             answer.array()
 
 
+@pytest.mark.parametrize("said", ["", "yesterday", "Mon, 99 Jan 2030 00:00:00 GMT"])
+async def test_the_sources_own_time_is_known(server: _Echo, said: str) -> None:
+    """By its clock, whatever ours says; None where it tells none."""
+    server.skew = 86_400
+    async with _session(server) as http:
+        answer = await JsonApi(http, server.url).get("/rows")
+        assert answer.date == server.now()
+        server.misbehave(answers(200, "{}", headers={"Date": said}, content_type="text/json"))
+        assert (await JsonApi(http, server.url).get("/rows")).date is None
+
+
 @pytest.mark.parametrize(
     ("link", "path"),
     [

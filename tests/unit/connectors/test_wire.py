@@ -89,6 +89,18 @@ def test_a_row_that_cannot_be_read_makes_the_listing_incomplete_and_no_more() ->
     assert "row 1 of 'pages'" in failed[0].message
 
 
+def test_an_answer_may_be_its_list_itself() -> None:
+    """Then it has no name; what is no list is an error all the same."""
+    found = list(rows(Page, [{"id": 1}, None], None, "p"))
+    assert [getattr(each, "id", None) for each in found] == ["1", None]
+    assert isinstance(found[1], Failed)
+    assert "row 1 cannot be read" in found[1].message
+    wrong: list[Any] = [{}, None, {"pages": []}, "x"]
+    for data in wrong:
+        with pytest.raises(BadContent, match="p is no list"):
+            list(rows(Page, data, None, "p"))
+
+
 @pytest.mark.parametrize("data", [None, {}, [], {"pages": None}, {"pages": {}}, "pages"])
 def test_an_answer_without_its_list_is_not_an_empty_one(data: Any) -> None:
     with pytest.raises(BadContent, match="has no list 'pages'"):

@@ -17,6 +17,7 @@ CANARY = "k4n4ry-7f3e"
         f"cannot reach postgresql://syncline:{CANARY}@db/knowledge?x=1",
         f"GET https://x.example/a?page=2&access_token={CANARY}&b=1 failed",
         f"https://x.example/?sig={CANARY}",
+        f"https://x.example/?verifier={CANARY}",
         f"host=db password={CANARY} user=me",
         f"Authorization: Bearer {CANARY}",
         f"{{'Authorization': 'Basic {CANARY}'}}",
