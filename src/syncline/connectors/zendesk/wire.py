@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire
+from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, clean
 
 __all__ = [
     "UNKNOWN",
@@ -25,7 +25,7 @@ UNKNOWN = "unknown"
 
 def _segment(value: Any) -> str | None:
     if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
-        return None if value is None else str(value)
+        return None if value is None else clean(str(value))
     return UNKNOWN
 
 
