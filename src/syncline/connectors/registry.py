@@ -26,6 +26,7 @@ GROUP = "syncline.connectors"
 ENVIRONMENT_VARIABLE = "SYNCLINE_CONNECTORS"
 
 _BUILT_IN = {
+    "confluence": "syncline.connectors.confluence.spec:SPEC",
     "files": "syncline.connectors.files.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
     "zendesk": "syncline.connectors.zendesk.spec:SPEC",
