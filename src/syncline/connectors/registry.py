@@ -27,6 +27,7 @@ ENVIRONMENT_VARIABLE = "SYNCLINE_CONNECTORS"
 
 _BUILT_IN = {
     "canvas": "syncline.connectors.canvas.spec:SPEC",
+    "confluence": "syncline.connectors.confluence.spec:SPEC",
     "files": "syncline.connectors.files.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
     "zendesk": "syncline.connectors.zendesk.spec:SPEC",

@@ -1,7 +1,8 @@
 """What an answer's headers say of the source's quota, in the forms that are in use.
 
 `RateLimit` and `RateLimit-Policy` of the IETF's draft (draft-ietf-httpapi-ratelimit-headers), the
-three headers of its older versions, and the same with `X-` before them.
+three headers of its older versions, and the same with `X-` before them. In place of a reset,
+Atlassian's servers say how many requests more each interval brings.
 """
 
 from __future__ import annotations
@@ -59,11 +60,20 @@ def _of_three(headers: Mapping[str, str], prefix: str, now: datetime) -> Told | 
         in_words = any(char.isalpha() for char in reset)
         seconds = retry_after_seconds(reset, now) if in_words else None
         if seconds is None:
-            return None
+            return _filling(headers, prefix, left)
     elif seconds >= _EPOCH:
         seconds = (seconds / 1000 if seconds >= 1000 * _EPOCH else seconds) - now.timestamp()
     limit = _number(headers.get(f"{prefix}-limit", headers.get("x-rate-limit", "")))
     return Told(int(left), seconds, None if limit is None else int(limit))
+
+
+def _filling(headers: Mapping[str, str], prefix: str, left: float) -> Told | None:
+    """A bucket that is filled: `interval-seconds`, and `fillrate` for each of them."""
+    seconds = _number(headers.get(f"{prefix}-interval-seconds", ""))
+    more = _number(headers.get(f"{prefix}-fillrate", ""))
+    if seconds is None or not more:
+        return None
+    return Told(int(left), seconds, int(more))
 
 
 def _number(text: str) -> float | None:

@@ -38,6 +38,15 @@ _LATER = str(int(_NOW.timestamp()) + 45)
             {"x-ratelimit-remaining": "4", "x-ratelimit-reset": "Tue, 01 Jan 2030 00:01:00 GMT"},
             Told(4, 60),
         ),
+        (
+            {
+                "x-ratelimit-limit": "500",
+                "x-ratelimit-remaining": "2",
+                "x-ratelimit-interval-seconds": "60",
+                "x-ratelimit-fillrate": "100",
+            },
+            Told(2, 60, 100),
+        ),
     ],
 )
 def test_each_form_is_understood(headers: dict[str, str], told: Told) -> None:
@@ -53,6 +62,7 @@ def test_each_form_is_understood(headers: dict[str, str], told: Told) -> None:
         {"ratelimit": '"default";r=50'},
         {"x-ratelimit-remaining": "many", "x-ratelimit-reset": "5"},
         {"x-ratelimit-remaining": "5"},
+        {"x-ratelimit-remaining": "5", "x-ratelimit-interval-seconds": "60"},
         {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "0"},
         {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "9" * 400},
         {"x-ratelimit-remaining": "5", "x-ratelimit-reset": "900000"},

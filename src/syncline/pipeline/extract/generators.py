@@ -8,7 +8,7 @@ __all__ = ["is_documentation"]
 
 _KNOWN = re.compile(
     r"sphinx|docutils|javadoc|docbook|asciidoc|mkdocs|docusaurus|vitepress|gitbook|doxygen|mdbook"
-    r"|rustdoc|antora|starlight"
+    r"|rustdoc|antora|starlight|syncline"
 )
 
 

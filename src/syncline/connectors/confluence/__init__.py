@@ -1,0 +1,1 @@
+"""Confluence Data Center: the pages, blog posts, comments and attachments of its spaces."""

@@ -1,0 +1,87 @@
+"""The entries that contents become."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from syncline.connectors.confluence.wire import Piece
+from syncline.connectors.wire import clean
+from syncline.core.errors import BadContent
+from syncline.core.media import media_type_of
+from syncline.core.model import Entry, Metadata
+
+__all__ = ["Wiki", "entry_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wiki:
+    """What the entries of one connection have in common."""
+
+    base: str
+    most_mb: float
+
+    @property
+    def most_bytes(self) -> int:
+        return int(self.most_mb * 1024 * 1024)
+
+
+def entry_of(piece: Piece, page: Piece, principals: tuple[str, ...] | None, wiki: Wiki) -> Entry:
+    """An entry without its content. `page` is where it stands; a page stands for itself."""
+    number = piece.version.number
+    if number is None or not piece.type:
+        raise BadContent(f"Confluence does not say which version of {piece.name} this is")
+    titles = [clean(str(each.get("title") or "")) for each in page.above]
+    below = piece is not page
+    path = [*titles, page.title] if below else titles
+    people = (piece.history.created_by.display_name, piece.version.by.display_name)
+    title = piece.title or (f"Re: {page.title}" if piece.type == "comment" else "")
+    properties = {"type": piece.type, "space": page.space.key}
+    metadata = Metadata(
+        title=title or None,
+        url=_address(piece, page, wiki.base),
+        authors=tuple(dict.fromkeys(filter(None, people))),
+        categories=tuple(filter(None, [page.space.name, *path])),
+        tags=tuple(sorted(filter(None, (each.name for each in piece.metadata.labels.results)))),
+        created_at=piece.history.created_date,
+        updated_at=piece.version.when,
+        properties={name: value for name, value in properties.items() if value},
+    )
+    parent = page.name if below else None
+    if page.above and not below:
+        parent = f"page:{clean(str(page.above[-1].get('id')))}"
+    locator = {"id": piece.id, "type": piece.type, "space": page.space.key}
+    size = piece.extensions.file_size if piece.type == "attachment" else None
+    return Entry(
+        id=piece.name,
+        version=f"{number}/{_digest(metadata, principals, parent)}",
+        locator=locator,
+        parent=parent,
+        metadata=metadata,
+        size=size,
+        filtered=_unreadable(piece, size, wiki) if piece.type == "attachment" else None,
+    )
+
+
+def _address(piece: Piece, page: Piece, base: str) -> str:
+    if piece.links.webui.startswith("/"):
+        return f"{base}{piece.links.webui}"
+    return f"{base}/pages/viewpage.action?pageId={page.id}"
+
+
+def _unreadable(piece: Piece, size: int | None, wiki: Wiki) -> str | None:
+    if media_type_of(piece.title) is None:
+        said = piece.metadata.media_type or piece.extensions.media_type
+        return f"files like {piece.title[-60:]!r} ({said or 'unknown type'}) cannot be read"
+    if size is not None and size > wiki.most_bytes:
+        return f"it is larger than {wiki.most_mb:g} MB"
+    return None
+
+
+def _digest(metadata: Metadata, principals: tuple[str, ...] | None, parent: str | None) -> str:
+    """Moves with all that changes without a new version: labels, moves, renames, access."""
+    dates = [str(metadata.created_at), str(metadata.updated_at)]
+    parts = [metadata.title, metadata.url, metadata.authors, metadata.categories, metadata.tags]
+    data = json.dumps([*parts, *dates, principals, parent])
+    return blake2b(data.encode(), digest_size=10).hexdigest()

@@ -1,0 +1,87 @@
+"""Confluence Data Center, through the conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from syncline.connectors.confluence.spec import SPEC
+from syncline.testing.connector_suite import ApiSuite, ApiWorld
+from syncline.testing.fakes.confluence import FakeConfluence
+
+_TOKEN = "NDc1MTQ4OTU2-lantern"
+_KINDS = ("page", "blogpost", "comment", "attachment")
+
+
+class ConfluenceWorld(ApiWorld):
+    """Entries of each kind in two spaces, beneath a context path; more that nobody may read."""
+
+    spaces = 2
+    budget = 1 + 2 * spaces
+
+    def __init__(self, server: FakeConfluence) -> None:
+        super().__init__(
+            SPEC,
+            SPEC.options.model_validate(
+                {"url": f"{server.url}{server.context}", "allow_private_hosts": ["127.0.0.1"]}
+            ),
+            server,
+            SPEC.secrets.model_validate({"token": _TOKEN}),
+        )
+        self.site = server
+        self.named: dict[str, str] = {}
+        server.let_in(_TOKEN)
+        server.add_space("DOCS", "Documentation")
+        server.add_space("HR", viewers=[("anonymous", ""), ("group", "staff")])
+        server.add_space("~jane", kind="personal")
+        server.add_space("OLD", status="archived")
+        self.homes = {key: server.create(key, f"Home of {key}") for key in ("DOCS", "HR")}
+        server.clock.advance(3 * 86_400)
+        server.create("~jane", "My own")
+        server.create("OLD", "Long ago")
+        server.trash(server.create("DOCS", "Thrown away"))
+        server.create("DOCS", "logo.png", kind="attachment", parent=self.homes["DOCS"])
+
+    async def add(self, name: str, text: str) -> str:
+        if name in self.named:
+            await self.edit(name, text)
+        else:
+            space = ("DOCS", "HR")[len(name) % 2]
+            kind = _KINDS[(len(name) // 2) % 4]
+            title = f"{name}.md" if kind == "attachment" else f"About {name}"
+            self.named[name] = self.site.create(
+                space,
+                title,
+                text if kind == "attachment" else f"<p>{text}</p>",
+                kind=kind,
+                parent=None if kind == "blogpost" else self.homes[space],
+            )
+        found = self.site.contents[self.named[name]]
+        return f"{found.type}:{found.id}"
+
+    async def edit(self, name: str, text: str) -> None:
+        attached = self.site.contents[self.named[name]].type == "attachment"
+        self.site.update(self.named[name], text if attached else f"<p>{text}</p>")
+
+    async def remove(self, name: str) -> None:
+        self.site.trash(self.named.pop(name))
+
+    async def restrict(self, name: str) -> None:
+        content = self.site.contents[self.named[name]]
+        placed = content.type in ("page", "blogpost")
+        self.site.restrict(content.id if placed else content.parent or "", ["jane"])
+
+    async def expected_ids(self) -> set[str]:
+        return {
+            f"{each.type}:{each.id}"
+            for each in self.site.current()
+            if each.space in self.homes and each.title != "logo.png"
+        }
+
+
+class TestConfluence(ApiSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with FakeConfluence(context="/confluence") as server:
+            yield ConfluenceWorld(server)
