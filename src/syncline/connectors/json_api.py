@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -33,6 +35,14 @@ class Answer:
     what: str
     """Names the answer for people: the address it came from."""
     not_modified: bool = False
+
+    @property
+    def date(self) -> datetime | None:
+        """When it was given, by the source's own clock; None where it does not say."""
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).astimezone(UTC)
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     def object(self) -> dict[str, Any]:
         """The data, which must be an object. Raises `BadContent`."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import TypeVar
 from urllib.parse import quote
@@ -74,7 +73,7 @@ class ZendeskArticles:
                     hint=f"There are: {', '.join(there)}.",
                 )
         self._locales = self._options.locales or tuple(there)
-        self._now = _date(answer.headers) or self._context.clock.now()
+        self._now = answer.date or self._context.clock.now()
         return Identity(self._options.url, {"locales": list(there), "agent": self._agent})
 
     async def partitions(self) -> Sequence[Partition]:
@@ -330,10 +329,3 @@ def _digest(*parts: object) -> str:
 def _language(locale: str) -> str:
     language, _, region = locale.partition("-")
     return f"{language}-{region.upper() if len(region) == 2 else region}" if region else language
-
-
-def _date(headers: Mapping[str, str]) -> datetime | None:
-    try:
-        return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
-        return None
