@@ -27,6 +27,7 @@ ENVIRONMENT_VARIABLE = "SYNCLINE_CONNECTORS"
 
 _BUILT_IN = {
     "files": "syncline.connectors.files.spec:SPEC",
+    "intercom": "syncline.connectors.intercom.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
     "zendesk": "syncline.connectors.zendesk.spec:SPEC",
     "zendesk-tickets": "syncline.connectors.zendesk.spec:TICKETS",
