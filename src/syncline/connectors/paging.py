@@ -7,7 +7,7 @@ lead in a circle is an error, since a listing that ends there would not be compl
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ T = TypeVar("T", bound=Hashable)
 
 async def follow(
     start: T, read: Callable[[T], Awaitable[P]], following: Callable[[P, T], T | None]
-) -> AsyncIterator[P]:
+) -> AsyncGenerator[P, None]:
     """The pages from `start` on. `following(page, place)` is the next place; None at the end.
 
     A place is a cursor, a link, a number: whatever `read` takes. Raises `BadContent` where the

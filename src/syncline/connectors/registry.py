@@ -29,6 +29,7 @@ _BUILT_IN = {
     "canvas": "syncline.connectors.canvas.spec:SPEC",
     "confluence": "syncline.connectors.confluence.spec:SPEC",
     "files": "syncline.connectors.files.spec:SPEC",
+    "intercom": "syncline.connectors.intercom.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
     "zendesk": "syncline.connectors.zendesk.spec:SPEC",
     "zendesk-tickets": "syncline.connectors.zendesk.spec:TICKETS",

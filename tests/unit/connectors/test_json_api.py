@@ -65,6 +65,19 @@ async def test_the_sources_own_time_is_known(server: _Echo, said: str) -> None:
         assert (await JsonApi(http, server.url).get("/rows")).date is None
 
 
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 99 Nov 2026 99:00:00 GMT"])
+async def test_an_answer_tells_the_sources_own_time(server: _Echo, date: str | None) -> None:
+    """Whatever our clock says; a Date that is none tells nothing."""
+    server.skew = -3_600.0
+    async with _session(server) as http:
+        api = JsonApi(http, server.url)
+        assert (await api.get("/")).date == server.now()
+        assert server.now() < server.clock.now()
+        if date is not None:
+            server.misbehave(answers(200, "{}", headers={"Date": date}, content_type="text/json"))
+            assert (await api.get("/")).date is None
+
+
 @pytest.mark.parametrize(
     ("link", "path"),
     [

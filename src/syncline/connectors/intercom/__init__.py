@@ -1,0 +1,1 @@
+"""Intercom: help center articles, internal articles, conversations."""

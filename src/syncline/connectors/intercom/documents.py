@@ -1,0 +1,220 @@
+"""From what Intercom says to entries and their contents. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from hashlib import blake2b
+from html import escape, unescape
+
+from syncline.connectors.intercom.wire import (
+    Article,
+    ArticleText,
+    Conversation,
+    InternalArticle,
+    Message,
+)
+from syncline.core.model import Content, Entry, Failed, Locator, Metadata
+
+__all__ = [
+    "DRAFT",
+    "Names",
+    "article_id",
+    "articles",
+    "conversation",
+    "conversation_text",
+    "internal",
+    "teammates",
+]
+
+DRAFT = "it is a draft"
+
+_TAG = re.compile(r"<[^>]*>")
+_LOCALE_IN_URL = re.compile(r"/([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)/articles/")
+_WHO = {"admin": "teammate", "bot": "bot", "team": "team"}
+_MOST_PARTS = 500
+"""The API gives no more parts of a conversation; it leaves out the oldest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What ids in articles stand for."""
+
+    collections: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Name and parent's id, by id."""
+    admins: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, collection: str) -> Iterator[str]:
+        """The names of a collection and of those it lies in, the outermost first."""
+        found: list[str] = []
+        been: set[str] = set()
+        while collection in self.collections and collection not in been:
+            been.add(collection)
+            name, collection = self.collections[collection]
+            found.append(name)
+        return filter(None, reversed(found))
+
+    def authors(self, *ids: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.admins[each] for each in ids if self.admins.get(each)))
+
+
+def article_id(number: str, locale: str = "") -> str:
+    """The default language's text has the article's own id, whichever language that is."""
+    return f"article:{number}:{locale}" if locale else f"article:{number}"
+
+
+def articles(
+    article: Article, names: Names, principals: tuple[str, ...] | None = None
+) -> Iterator[Entry | Failed]:
+    """The article in each of its languages."""
+    default = article.default_locale or _default_of(article)
+    texts: list[tuple[str, ArticleText]] = [("", article)]
+    texts += [each for each in article.translated_content.items() if each[0] != default]
+    for locale, text in texts:
+        entry_id = article_id(article.id, locale)
+        locator = {"kind": "article", "id": article.id}
+        if locale:
+            locator["locale"] = locale
+        if text.state not in ("published", "draft"):
+            message = f"{entry_id} is neither published nor a draft, but {text.state!r}"
+            yield Failed("bad_content", message, entry_id, locator)
+            continue
+        about = _about_article(article, text, locale or default, names)
+        content = Content(text.body.encode(), "text/html", "utf-8", about, principals=principals)
+        entry = _entry(entry_id, locator, content)
+        yield entry if text.state == "published" else replace(entry, content=None, filtered=DRAFT)
+
+
+def internal(article: InternalArticle, names: Names, workspace: str) -> Entry:
+    """An internal article: for teammates."""
+    about = Metadata(
+        title=article.title or None,
+        language=article.locale or None,
+        authors=names.authors(article.author_id, article.owner_id),
+        created_at=article.created_at,
+        updated_at=article.updated_at,
+        properties={"kind": "internal article"},
+    )
+    locator = {"kind": "internal-article", "id": article.id, "workspace": workspace}
+    content = Content(
+        article.body.encode(), "text/html", "utf-8", about, principals=teammates(workspace)
+    )
+    return _entry(f"internal-article:{article.id}", locator, content)
+
+
+def conversation(row: Conversation, workspace: str, app: str, final: datetime) -> Entry:
+    """A conversation, without its text. Updated after `final`, it may change within its second."""
+    about = _about_conversation(row, workspace, app)
+    parts = row.statistics.count_conversation_parts
+    version = _version(about, f"{parts}/{row.source.body}".encode(), teammates(workspace))
+    if row.updated_at is None or row.updated_at > final:
+        version += "~"
+    locator = {"kind": "conversation", "id": row.id, "workspace": workspace}
+    return Entry(f"conversation:{row.id}", version, locator, metadata=about)
+
+
+def conversation_text(row: Conversation, workspace: str, app: str) -> Content:
+    """What was said in a conversation, by whom and when."""
+    about = _about_conversation(row, workspace, app)
+    parts = row.conversation_parts
+    said = [row.source, *parts.conversation_parts]
+    lines = [line for message in said for line in _lines(message, row.created_at)]
+    missing = (parts.total_count or 0) - len(parts.conversation_parts)
+    if missing > 0 and len(parts.conversation_parts) >= _MOST_PARTS:
+        lines.insert(1, f"<p>({missing:,} earlier parts are not told by Intercom.)</p>")
+    text = "\n".join(lines)
+    return Content(text.encode(), "text/html", "utf-8", about, principals=teammates(workspace))
+
+
+def teammates(workspace: str) -> tuple[str, ...]:
+    """Those who work in the workspace."""
+    return (f"intercom:teammates:{workspace}",)
+
+
+def _default_of(article: Article) -> str:
+    """The default language where it is not named: that of the text with the article's address."""
+    for locale, text in article.translated_content.items():
+        if article.url and text.url == article.url:
+            return locale
+    found = _LOCALE_IN_URL.search(article.url)
+    return found[1] if found else ""
+
+
+def _about_article(article: Article, text: ArticleText, language: str, names: Names) -> Metadata:
+    parents = dict.fromkeys((*article.parent_ids, article.parent_id))
+    return Metadata(
+        title=text.title or None,
+        url=text.url or None,
+        language=language or None,
+        authors=names.authors(text.author_id),
+        categories=tuple(dict.fromkeys(name for each in parents for name in names.path(each))),
+        tags=article.tags.names,
+        created_at=text.created_at,
+        updated_at=text.updated_at,
+        properties={"kind": "article", "description": text.description or None},
+    )
+
+
+def _about_conversation(row: Conversation, workspace: str, app: str) -> Metadata:
+    author = row.source.author
+    return Metadata(
+        title=_plain(row.title) or _plain(row.source.subject) or f"Conversation {row.id}",
+        url=f"{app}/a/inbox/{workspace}/inbox/conversation/{row.id}",
+        authors=tuple(filter(None, (author.name or author.email,))),
+        tags=row.tags.names,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        properties={
+            "kind": "conversation",
+            "state": row.state or None,
+            "priority": row.priority or None,
+            "channel": row.source.type or None,
+            "team": row.team_assignee_id or None,
+            "teammate": row.admin_assignee_id or None,
+        },
+    )
+
+
+def _lines(message: Message, started: datetime | None) -> Iterator[str]:
+    files = [each.name for each in message.attachments if each.name]
+    if not _plain(message.body) and "<img" not in message.body and not files:
+        return
+    author = message.author
+    who = author.name or author.email or "Somebody"
+    role = "note" if message.part_type == "note" else _WHO.get(author.type, "customer")
+    at = message.created_at or started
+    when = f", {at:%Y-%m-%d %H:%M} UTC" if at else ""
+    yield f"<p><strong>{escape(who)}</strong> ({role}{when}):</p>"
+    yield f"<div>{message.body}</div>"
+    for name in files:
+        yield f"<p>Attached: {escape(name)}</p>"
+
+
+def _plain(markup: str) -> str:
+    return " ".join(unescape(_TAG.sub(" ", markup)).split())
+
+
+def _entry(entry_id: str, locator: Locator, content: Content) -> Entry:
+    version = _version(content.metadata, content.data, content.principals)
+    return Entry(
+        entry_id,
+        version,
+        locator,
+        metadata=content.metadata,
+        size=len(content.data),
+        content=content,
+    )
+
+
+def _version(about: Metadata, data: bytes, principals: tuple[str, ...] | None) -> str:
+    """Exact: it holds all that a document is made of, since times are in seconds, and an edit
+    of a translation, a collection's name or a tag does not move an article's own."""
+    facts = [getattr(about, each.name) for each in fields(about)]
+    known = json.dumps([facts, principals], default=str)
+    digest = blake2b(known.encode(), digest_size=12)
+    digest.update(data)
+    seconds = int(about.updated_at.timestamp()) if about.updated_at else 0
+    return f"{seconds}/{digest.hexdigest()}"

@@ -1,0 +1,146 @@
+"""What the `intercom` connector can be told, and what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from syncline.connectors.credentials import bearer, bound_to, one_line
+from syncline.connectors.intercom.notes import NOTES
+from syncline.connectors.intercom.refusals import explain
+from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
+from syncline.core.ports import (
+    Authentication,
+    Connector,
+    ConnectorSpec,
+    Context,
+    MeteredOptions,
+    Secrets,
+)
+from syncline.core.quota import Bucket
+from syncline.core.urls import normalise_url
+
+__all__ = ["SPEC", "IntercomOptions", "IntercomSecrets", "Kind"]
+
+_HOSTS = {"us": "api.intercom.io", "eu": "api.eu.intercom.io", "au": "api.au.intercom.io"}
+_APPS = {"us": "app.intercom.com", "eu": "app.eu.intercom.com", "au": "app.au.intercom.com"}
+
+
+class Kind(StrEnum):
+    """What can be read. Each is a partition."""
+
+    ARTICLES = "articles"
+    INTERNAL_ARTICLES = "internal-articles"
+    CONVERSATIONS = "conversations"
+
+
+class IntercomOptions(MeteredOptions):
+    """Which workspace is read, and what of it."""
+
+    region: Literal["us", "eu", "au"] = Field("us", description="Where the workspace is hosted")
+    url: str | None = Field(
+        None, description="The API's address, where it is not the region's own, such as a proxy's"
+    )
+    allow_private_hosts: tuple[str, ...] = Field(
+        (), description="Hosts that may be asked although they are not on the public internet"
+    )
+    read: tuple[Kind, ...] = Field(
+        (Kind.ARTICLES,),
+        min_length=1,
+        description="What is read: articles, internal-articles, conversations",
+    )
+    articles_for: Literal["everyone", "teammates"] = Field(
+        "everyone",
+        description="Who finds articles: everyone, or, where the help center is not public, "
+        "teammates alone",
+    )
+    page_size: int = Field(
+        250, ge=1, le=250, description="Articles a request asks for; fewer where they are very long"
+    )
+    concurrency: int = Field(8, ge=1, le=64, description="Requests at a time")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        return None if url is None else normalise_url(url).rstrip("/")
+
+    @field_validator("read")
+    @classmethod
+    def _once_each(cls, read: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        return tuple(kind for kind in Kind if kind in read)
+
+    @property
+    def base(self) -> str:
+        """The API's address."""
+        return self.url or f"https://{_HOSTS[self.region]}"
+
+    @property
+    def app(self) -> str:
+        """Where teammates work, in a browser."""
+        return f"https://{_APPS[self.region]}"
+
+
+class IntercomSecrets(Secrets):
+    """Who we are."""
+
+    token: SecretStr = Field(min_length=1, description="Access token of an app in the workspace")
+
+    _one_line = field_validator("token")(one_line)
+
+
+def _authenticate(options: IntercomOptions, secrets: IntercomSecrets) -> Authentication | None:
+    return bound_to(options.base, bearer(secrets.token))
+
+
+@asynccontextmanager
+async def _open(
+    options: IntercomOptions, secrets: IntercomSecrets, context: Context
+) -> AsyncIterator[Connector]:
+    from syncline.connectors.intercom.connector import IntercomConnector
+
+    yield IntercomConnector(options, context)
+
+
+def _from_source(text: str) -> dict[str, Any] | None:
+    """Options for `intercom://eu`, or for an address of Intercom's API or of its inbox."""
+    parts = urlsplit(text.strip())
+    host = parts.netloc.lower()
+    if parts.scheme.lower() == "intercom":
+        return {"region": host} if host in _HOSTS else None
+    if parts.scheme.lower() != "https":
+        return None
+    return next(
+        ({"region": region} for region in _HOSTS if host in (_HOSTS[region], _APPS[region])), None
+    )
+
+
+def _default_name(options: IntercomOptions) -> str:
+    return "intercom" if options.region == "us" else f"intercom-{options.region}"
+
+
+SPEC = ConnectorSpec(
+    kind="intercom",
+    title="Intercom",
+    description="Help center articles, internal articles and conversations of a workspace: "
+    "intercom://us, intercom://eu or intercom://au",
+    options=IntercomOptions,
+    secrets=IntercomSecrets,
+    capabilities=Capabilities(
+        changes=Changes.FEED,
+        absence=Absence.CONFIRM,
+        versions=Versions.EXACT,
+        access_lists=True,
+    ),
+    open=_open,
+    authenticate=_authenticate,
+    explain=explain,
+    notes=NOTES,
+    quota=(Bucket(1_666, 10),),
+    from_source=_from_source,
+    default_name=_default_name,
+)

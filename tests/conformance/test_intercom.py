@@ -1,0 +1,91 @@
+"""Intercom's articles and conversations, through the conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from syncline.connectors.intercom.spec import SPEC, Kind
+from syncline.testing.connector_suite import ApiSuite, ApiWorld
+from syncline.testing.fakes.intercom import FakeIntercom
+
+_TOKEN = "lantern-token-4711"
+_PUBLIC = replace(SPEC, capabilities=replace(SPEC.capabilities, access_lists=False))
+"""As it is where nothing but help center articles is read."""
+
+
+class IntercomWorld(ApiWorld):
+    """Articles in a collection, one of them a draft; or entries of all kinds in turns."""
+
+    def __init__(self, server: FakeIntercom, *read: Kind) -> None:
+        super().__init__(
+            SPEC if len(read) > 1 else _PUBLIC,
+            SPEC.options.model_validate(
+                {"url": server.url, "allow_private_hosts": ["127.0.0.1"], "read": read}
+            ),
+            server,
+            SPEC.secrets.model_validate({"token": _TOKEN}),
+        )
+        self.site = server
+        self.read = read
+        self.budget = 1 + len(read)
+        self.entries: dict[str, tuple[Kind, str]] = {}
+        server.let_in(_TOKEN)
+        self.collection = server.collect("Guides", server.collect("Help"))
+        server.update(server.create("Not yet", "Nobody's business."), state="draft")
+
+    async def add(self, name: str, text: str) -> str:
+        if name in self.entries:
+            await self.edit(name, text)
+            return self._id(name)
+        kind = self.read[len(name) % len(self.read)]
+        if kind is Kind.ARTICLES:
+            number = self.site.create(f"About {name}", f"<p>{text}</p>", collection=self.collection)
+        elif kind is Kind.INTERNAL_ARTICLES:
+            number = self.site.create_internal(f"About {name}", f"<p>{text}</p>")
+        else:
+            number = self.site.talk(f"<p>{text}</p>")
+            self.site.assign(number, self.site.me)
+        self.entries[name] = (kind, number)
+        return self._id(name)
+
+    async def edit(self, name: str, text: str) -> None:
+        kind, number = self.entries[name]
+        if kind is Kind.ARTICLES:
+            self.site.update(number, body=f"<p>{text}</p>")
+        elif kind is Kind.INTERNAL_ARTICLES:
+            self.site.update_internal(number, body=f"<p>{text}</p>")
+        else:
+            self.site.say(number, f"<p>{text}</p>")
+
+    async def remove(self, name: str) -> None:
+        self.site.delete(self.entries.pop(name)[1])
+
+    async def restrict(self, name: str) -> None:
+        """Access follows from the kind of an entry, and cannot change; the rest of it can."""
+        kind, number = self.entries[name]
+        assert kind is not Kind.ARTICLES
+        await self.edit(name, f"For teammates, as ever: {number}.")
+
+    async def expected_ids(self) -> set[str]:
+        return {self._id(name) for name in self.entries}
+
+    def _id(self, name: str) -> str:
+        kind, number = self.entries[name]
+        return f"{kind.removesuffix('s')}:{number}"
+
+
+class TestArticles(ApiSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with FakeIntercom() as server:
+            yield IntercomWorld(server, Kind.ARTICLES)
+
+
+class TestEverything(ApiSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with FakeIntercom() as server:
+            yield IntercomWorld(server, *Kind)
