@@ -147,6 +147,17 @@ async def test_a_failed_partition_does_not_stop_its_siblings(feed: Syncs, world:
     assert any("completely" in text for text in report.warnings)
 
 
+async def test_a_cursor_does_not_pass_what_could_not_be_listed(feed: Syncs, world: World) -> None:
+    """Checkpoints after a failure that names no entry do not count: the next run reads it all."""
+    world.put("a", "# A\n\nalpha")
+    world.fail_part(times=1)
+    assert (await feed.run()).exit_code == 3
+    assert set(await documents(feed)) == {"a"}
+    report = await feed.run()
+    assert (report.exit_code, report.counts["listed"]) == (0, 1)
+    assert (await feed.run()).counts["listed"] == 0
+
+
 async def test_equal_contents_are_stored_and_embedded_once(listing: Syncs, world: World) -> None:
     """Three entries with one text: three documents, one content, its chunks once."""
     for name in "abc":

@@ -65,4 +65,4 @@ async def test_a_listing_fails_where_a_test_asked(tmp_path: Path) -> None:
         whole = [change async for change in connector.changes(part, None)]
     assert [each.id for each in whole if isinstance(each, Entry)] == ["1", "2", "3"]
     assert [each.id for each in whole if isinstance(each, Gone)] == ["0"]
-    assert whole[-1] == Failed("forbidden", "this part cannot be listed")
+    assert whole[0] == Failed("forbidden", "this part cannot be listed")

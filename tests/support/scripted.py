@@ -87,6 +87,9 @@ class ScriptedConnector:
             return
         after = _number(cursor)
         self._world.note("changes", partition=partition.id, after=after)
+        failed = self._failure("part", partition.id)
+        if failed:
+            yield Failed(failed["code"], "this part cannot be listed")
         step = 0
         while events := self._events_after(partition, after):
             for event in events[: self._options.checkpoint_every]:
@@ -98,9 +101,6 @@ class ScriptedConnector:
                 after = event["number"]
             yield Checkpoint(Cursor(CURSOR_VERSION, {"after": after}))
         self._raise_if_asked("listing", partition.id, step)
-        failed = self._failure("part", partition.id)
-        if failed:
-            yield Failed(failed["code"], "this part cannot be listed")
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
         self._world.note("enumerate", partition=partition.id)

@@ -123,7 +123,7 @@ class World:
     def fail_part(
         self, partition: str = "main", code: str = "forbidden", *, times: int | None = None
     ) -> None:
-        """Let the listing of this partition end with a `Failed` that names no entry."""
+        """Let the listing of this partition have a `Failed` in it that names no entry."""
         self._fail({"in": "part", "id": partition, "code": code, "times": times})
 
     def heal(self) -> None:

@@ -115,6 +115,8 @@ class Intake:
             if change.id is None:
                 assert isinstance(change, Failed)
                 self._incomplete(change.message)
+                # Never settled: what is missing may lie before any later checkpoint.
+                self._checkpoints[partition].begin()
                 continue
             usable = _usable(change)
             if usable.key in group:
