@@ -10,12 +10,11 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check
 # What `make test` hands to pytest besides its own options: make test ARGS="-k sitemap".
 ARGS ?=
-# Test processes: one more than cores, because they wait for a quarter of their time, up to eight;
-# each with a database of its own. Files stay together, because their expensive fixtures belong to
-# the file; in the order of folders, because the long ones come first then, and the small ones of
-# tests/unit even out the end.
+# Test processes: one a core, up to eight, each with a database of its own. Files stay together,
+# because their expensive fixtures belong to the file; in the order of folders, because the long
+# ones come first then, and the small ones of tests/unit even out the end.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-JOBS ?= $(shell [ $(CORES) -gt 7 ] && echo 8 || echo $$(($(CORES) + 1)))
+JOBS ?= $(shell [ $(CORES) -gt 8 ] && echo 8 || echo $(CORES))
 
 # The tests make and remove some hundred databases: in memory, where there is room for it, unless
 # TMPDIR says where. They kill processes, not the machine, so nothing they show depends on a disk.
