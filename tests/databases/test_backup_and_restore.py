@@ -295,6 +295,10 @@ async def test_a_large_workspaces_vector_index_comes_back(
         await db.execute("INSERT INTO workspaces (name) VALUES ('default')")
         await db.execute("INSERT INTO models (name, dimension) VALUES ('small', 3)")
         await db.execute(
+            "INSERT INTO workspace_models (workspace_id, model_id, wanted, complete, since)"
+            " VALUES (1, 1, true, true, moment())"
+        )
+        await db.execute(
             "INSERT INTO embeddings SELECT 1, 1, int4send(n),"
             " ARRAY[sin(n), cos(n), 0.5]::real[]::halfvec FROM generate_series(1, %s) n",
             (MANY,),
