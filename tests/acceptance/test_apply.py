@@ -94,6 +94,32 @@ async def test_a_file_makes_connections_and_applying_it_again_changes_nothing(
     assert (await kb.sync(await kb.connections.find("notes"))).counts["created"] == 1
 
 
+async def test_an_address_that_does_not_tell_its_kind_is_one_all_the_same(
+    kb: Syncline, folder: Path, workspace_name: str
+) -> None:
+    """Beside a kind, as the source or as the option; the connection shows it."""
+    path = write(
+        folder,
+        workspace_name,
+        **{
+            workspace_name: {
+                "connections": {
+                    "help": {"kind": "zendesk", "source": "https://help.acme.example"},
+                    "other": {"kind": "zendesk", "options": {"url": "https://other.example"}},
+                }
+            }
+        },
+    )
+    await apply(kb, path)
+    rows = {row.name: row for row in await kb.connections.list()}
+    assert rows["help"].options["url"] == "https://help.acme.example"
+    assert [rows[name].source for name in ("help", "other")] == [
+        "https://help.acme.example/",
+        "https://other.example/",
+    ]
+    assert done(await kb.config.plan(path)) == []
+
+
 async def test_what_is_no_longer_written_is_as_for_a_new_connection(
     kb: Syncline, folder: Path, workspace_name: str
 ) -> None:

@@ -95,8 +95,11 @@ def _source(
         return spec, canonical_source(text, given), given
     spec = registry.get(declared.kind)
     if text is None:
-        return spec, spec.kind, {}
+        address = declared.options.get("url")
+        return spec, canonical_source(str(address or spec.kind), {}), {}
     given = (spec.from_source(text) if spec.from_source else None) or {}
+    if not given and "://" in text and "url" in spec.options.model_fields:
+        given = {"url": text}  # at a domain of one's own, which does not tell the kind
     if spec.from_source and not given:
         raise UsageError(f"the connector {spec.kind} does not understand {text!r}")
     return spec, canonical_source(text, given), given

@@ -18,6 +18,7 @@ from syncline.connectors.json_api import Answer, JsonApi
 from syncline.connectors.paging import follow
 from syncline.connectors.wire import read, rows
 from syncline.connectors.zendesk.attachments import attachment_entry, fetch_attachment
+from syncline.connectors.zendesk.pages import after_cursor
 from syncline.connectors.zendesk.place import Place
 from syncline.connectors.zendesk.spec import ZendeskOptions
 from syncline.connectors.zendesk.wire import Article, Attachment, Category, Section, Translation
@@ -132,7 +133,7 @@ class ZendeskArticles:
                 for row in rows(Article, page.data, "articles", page.what):
                     async for entry in self._of_row(row, locale, content=True):
                         yield entry
-                following = _after(page)
+                following = after_cursor(page)
                 if following:
                     yield Checkpoint(Place(since, locale=locale, after=following).cursor)
             after = None
@@ -198,7 +199,7 @@ class ZendeskArticles:
         async def page(place: str) -> Answer:
             return await self._api.get(path, {**_SIZE, "page[after]": place or None})
 
-        async for answer in follow(after or "", page, lambda answer, _: _after(answer)):
+        async for answer in follow(after or "", page, lambda answer, _: after_cursor(answer)):
             yield answer
 
     async def _of_row(
@@ -307,19 +308,6 @@ def _path(
         category = category or each.category_id
         each = sections.get(each.parent_section_id)
     return tuple(filter(None, [categories.get(category, ""), *reversed(names)]))
-
-
-def _after(page: Answer) -> str | None:
-    """The next page's cursor; None at the end. Raises `BadContent` where it does not say."""
-    meta = page.object().get("meta")
-    if not isinstance(meta, dict) or not isinstance(meta.get("has_more"), bool):
-        raise BadContent(f"{page.what} does not say whether there is more")
-    if not meta["has_more"]:
-        return None
-    after = meta.get("after_cursor")
-    if not isinstance(after, str) or not after:
-        raise BadContent(f"{page.what} has more, but does not say where")
-    return after
 
 
 def _digest(*parts: object) -> str:

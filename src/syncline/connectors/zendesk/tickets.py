@@ -10,12 +10,12 @@ import html
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
 from syncline.connectors.paging import follow
 from syncline.connectors.wire import read, rows
+from syncline.connectors.zendesk.pages import after_cursor
 from syncline.connectors.zendesk.spec import TicketOptions
 from syncline.connectors.zendesk.wire import Comment, Ticket
 from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
@@ -29,7 +29,6 @@ from syncline.core.model import (
     Fetched,
     Gone,
     Identity,
-    Json,
     Locator,
     Metadata,
     Partition,
@@ -190,7 +189,7 @@ class ZendeskTickets:
             path = f"/api/v2/tickets/{quote(number)}/comments"
             return await self._api.get(path, {"page[size]": 100, "page[after]": place or None})
 
-        async for answer in follow("", page, lambda answer, _: _after(answer)):
+        async for answer in follow("", page, lambda answer, _: after_cursor(answer)):
             for row in rows(Comment, answer.data, "comments", answer.what):
                 if isinstance(row, Failed):
                     raise BadContent(row.message)
@@ -213,16 +212,6 @@ def _following(page: Answer, place: str) -> str | None:
     if not isinstance(after, str) or not after:
         raise BadContent(f"{page.what} has more, but does not say where")
     return f"cursor={quote(after)}"
-
-
-def _after(page: Answer) -> str | None:
-    meta: Json = page.object().get("meta")
-    if not isinstance(meta, dict) or not isinstance(meta.get("has_more"), bool):
-        raise BadContent(f"{page.what} does not say whether there is more")
-    after: Any = meta.get("after_cursor") if meta["has_more"] else None
-    if meta["has_more"] and not (isinstance(after, str) and after):
-        raise BadContent(f"{page.what} has more, but does not say where")
-    return None if after is None else str(after)
 
 
 def _page(ticket: Ticket, comments: Sequence[Comment]) -> str:
