@@ -25,6 +25,7 @@ from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
 from syncline.core.ports import Embedder
 from syncline.settings import Settings
 from syncline.store.explain import explain
+from syncline.sync.heap import Heap
 from syncline.sync.nursery import ENDED, MADE, NEWS
 from syncline.sync.pool import read_message, write_message
 from syncline.sync.preparer import Preparer
@@ -83,6 +84,7 @@ def _limit_memory(megabytes: int) -> None:
 
 
 def _serve(worker: _Worker, requests: BinaryIO, answers: BinaryIO) -> None:
+    heap = Heap()
     with asyncio.Runner() as runner:
         while True:
             head = requests.read(_head.size)
@@ -92,6 +94,8 @@ def _serve(worker: _Worker, requests: BinaryIO, answers: BinaryIO) -> None:
             answer = runner.run(worker.answer(read_message(body)))
             answers.write(write_message(answer))
             answers.flush()
+            del body, answer
+            heap.give_back()
 
 
 def main() -> None:

@@ -33,9 +33,9 @@ _SPACE = "▁"
 """What the tokeniser writes for a space; it also puts one before every text."""
 _LONGEST_WORD = 64
 """Longer ones are cut: they are data, of which nothing recurs."""
-_FIRST_ROWS = 4096
 _JOINED = 100
 """Words that are given to the tokeniser as one text."""
+_TEXTS_AT_ONCE = 200
 _AT_ONCE = 512
 """Words whose tokens are added up together: what they come to fits in the processor's cache."""
 
@@ -46,7 +46,7 @@ class WordLlamaEmbedder:
     name = "wordllama-256/1"
     dimension = _DIMENSION
 
-    def __init__(self, *, remembered: int = 32_768) -> None:
+    def __init__(self, *, remembered: int = 24_576) -> None:
         """`remembered` bounds the words whose sums are kept between calls, at 1 kB each."""
         self._vectors, self._tokeniser = _load()
         self._space = self._tokeniser.token_to_id(_SPACE)
@@ -56,7 +56,7 @@ class WordLlamaEmbedder:
         self._remembered = remembered
         self._recurring: set[str] = set()
         self._rows: dict[str, int] = {}
-        self._sums = np.zeros((0, _DIMENSION), np.float32)
+        self._sums = np.empty((0, _DIMENSION), np.float32)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder.embed`."""
@@ -69,10 +69,18 @@ class WordLlamaEmbedder:
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One row a text, of length 1; zero for a text without words."""
+        out = np.zeros((len(texts), _DIMENSION), np.float32)
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            part = slice(start, start + _TEXTS_AT_ONCE)
+            self._add_up(texts[part], out[part])
+        lengths = np.sqrt(np.einsum("ij,ij->i", out, out))[:, None]
+        np.divide(out, lengths, out=out, where=lengths > 0)
+        return out
+
+    def _add_up(self, texts: Sequence[str], out: NDArray[np.float32]) -> None:
         words = [_words(text) for text in texts]
         self._learn(words)
         rows, sums = self._rows, self._sums
-        out = np.zeros((len(texts), _DIMENSION), np.float32)
         for n, each in enumerate(words):
             if each:
                 # Row by row, in the text's order: no other sum comes out the same to the
@@ -80,9 +88,6 @@ class WordLlamaEmbedder:
                 sums[[rows[word] for word in each]].sum(axis=0, out=out[n])
         if len(rows) > self._remembered:
             self._forget()
-        lengths = np.sqrt(np.einsum("ij,ij->i", out, out))[:, None]
-        np.divide(out, lengths, out=out, where=lengths > 0)
-        return out
 
     def _learn(self, texts: Iterable[Sequence[str]]) -> None:
         """Sum the tokens of every word that is new."""
@@ -94,19 +99,30 @@ class WordLlamaEmbedder:
             return
         first, needed = len(rows), len(rows) + len(new)
         if needed > len(self._sums):
-            grown = np.zeros((max(needed, _FIRST_ROWS, 2 * first), _DIMENSION), np.float32)
-            grown[:first] = self._sums[:first]
-            self._sums = grown
+            # Room that nobody has written to takes no memory.
+            self._move(first, max(needed, self._remembered + self._remembered // 2))
+        self._sums[first:needed] = 0
         self._sum_tokens(new, self._sums[first:needed])
         rows.update(zip(new, range(first, needed), strict=True))
 
     def _forget(self) -> None:
         """Keep the words that came again; most come once."""
         kept = [word for word in self._rows if word in self._recurring][: self._remembered // 2]
-        self._sums[: len(kept)] = self._sums[[self._rows[word] for word in kept]]
-        self._sums[len(kept) :] = 0
+        # A part at a time, in their order: none is overwritten before it has moved.
+        places = [self._rows[word] for word in kept]
+        for start in range(0, len(kept), _AT_ONCE):
+            part = places[start : start + _AT_ONCE]
+            self._sums[start : start + len(part)] = self._sums[part]
+        if len(self._sums) > 2 * self._remembered:
+            self._move(len(kept), self._remembered)
         self._rows = dict(zip(kept, range(len(kept)), strict=True))
         self._recurring.clear()
+
+    def _move(self, used: int, room: int) -> None:
+        """Give the sums another place, with room for so many."""
+        sums = np.empty((room, _DIMENSION), np.float32)
+        sums[:used] = self._sums[:used]
+        self._sums = sums
 
     def _sum_tokens(self, words: list[str], out: NDArray[np.float32]) -> None:
         tokens, first = self._tokens_of(words)
