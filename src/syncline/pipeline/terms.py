@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 
 import Stemmer
@@ -22,6 +22,7 @@ __all__ = [
     "fold",
     "query_terms",
     "spaced",
+    "spans_of",
     "stem",
     "stemming_of",
     "term_list",
@@ -132,6 +133,29 @@ def word_spans(text: str) -> list[tuple[int, int, str]]:
             )
         else:
             spans.append((start, end, fold(written)[:_MAX_WORD]))
+    return spans
+
+
+def spans_of(text: str, wanted: Callable[[str], str | None]) -> list[tuple[int, int, str]]:
+    """Where those words of `text` stand that are `wanted`, and what that says of each: in order."""
+    if not text.isascii():
+        return [
+            (start, end, found)
+            for start, end, word in word_spans(text)
+            if (found := wanted(word)) is not None
+        ]
+    # Few words are: each of the different ones is asked about once, and those are looked for.
+    folded = b" " + text.encode().translate(_ASCII_FOLDED) + b" "
+    spans = []
+    for word in set(folded.split()):
+        found = wanted(word[:_MAX_WORD].decode())
+        if found is not None:
+            whole, length = b" " + word + b" ", len(word)
+            at = folded.find(whole)
+            while at >= 0:
+                spans.append((at, at + length, found))
+                at = folded.find(whole, at + length + 1)
+    spans.sort()
     return spans
 
 

@@ -15,6 +15,7 @@ from syncline.core.prepared import Chunk
 
 __all__ = [
     "array_literal",
+    "bigints",
     "chunk_rows",
     "embedding_rows",
     "posting_rows",
@@ -57,6 +58,11 @@ def terms_literal(terms: Mapping[str, int]) -> str:
         )
         for term, count in sorted(terms.items())
     )
+
+
+def bigints(values: Iterable[int]) -> str:
+    """A `bigint[]` or `int[]` as text; the driver looks at each member of a list several times."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def array_literal(values: Sequence[str]) -> str:

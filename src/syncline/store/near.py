@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncline.store.binary import bigints
 from syncline.store.database import Connection
 from syncline.store.search_scope import Scope
 
@@ -85,12 +86,13 @@ async def likenesses(db: Connection, scope: Scope, found: Sequence[int]) -> Like
     """
     condition, values = scope.of_documents()
     asked = await db.execute(
-        _INVOLVED.format(near=NEAR).encode(), {"workspace": scope.workspace, "found": list(found)}
+        _INVOLVED.format(near=NEAR).encode(),
+        {"workspace": scope.workspace, "found": bigints(found)},
     )
     involved = [row[0] for row in await asked.fetchall()]
     if len(involved) < 2:
         return Likeness({}, (), {})
-    values = {**values, "workspace": scope.workspace, "found": involved}
+    values = {**values, "workspace": scope.workspace, "found": bigints(involved)}
     words = {"scope": condition, "near": NEAR, "doubt": DOUBT[1], "most": _MOST_ELDERS}
     asked = await db.execute(_PAIRS.format(**words).encode(), values)
     pairs = {(row[0], row[1]) for row in await asked.fetchall()}
@@ -129,6 +131,6 @@ async def first_names(
         " ON c.workspace_id = d.workspace_id AND c.id = d.connection_id"
         f" WHERE {condition} AND d.content_id = ANY(%(found)s::bigint[])"
         ' ORDER BY d.content_id, c.name COLLATE "C", d.entry_id COLLATE "C"'.encode(),
-        {**values, "found": list(contents)},
+        {**values, "found": bigints(contents)},
     )
     return {row[0]: (row[1], row[2]) for row in await asked.fetchall()}

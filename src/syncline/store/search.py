@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
+from typing import NamedTuple
 
 from syncline.core.model import WorkspaceId
 from syncline.core.ports import EmbedderInfo
+from syncline.store.binary import bigints
 from syncline.store.database import Connection
 from syncline.store.entries import Entries, entries_of
 from syncline.store.search_scope import Scope
@@ -66,8 +69,7 @@ class Asked:
     vector: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A chunk: its number in the full-text index, where it stands, and how near it is."""
 
     id: int
@@ -212,7 +214,7 @@ async def nearest(db: Connection, scope: Scope, asked: Asked, most: int) -> list
         ).encode(),
         {**values, "vector": asked.vector},
     )
-    return [Place(*row) for row in await found.fetchall()]
+    return list(starmap(Place, await found.fetchall()))
 
 
 def _embeddings(workspace: WorkspaceId, model: UsedModel, e: str) -> str:
@@ -226,7 +228,7 @@ async def places_of(
     inside, values = scope.of_chunks()
     return await _places(
         db, scope.workspace, f"c.id = ANY(%(ids)s::bigint[]) {inside}", asked,
-        {**values, "ids": list(ids)},
+        {**values, "ids": bigints(ids)},
     )  # fmt: skip
 
 
@@ -236,7 +238,7 @@ async def first_chunks(
     """The first chunk of each of these contents."""
     return await _places(
         db, scope.workspace, "c.content_id = ANY(%(ids)s::bigint[]) AND c.n = 0", asked,
-        {"ids": list(contents)},
+        {"ids": bigints(contents)},
     )  # fmt: skip
 
 
@@ -260,7 +262,7 @@ async def _places(
         f" WHERE c.workspace_id = {int(workspace)} AND {condition}".encode(),
         {**values, **{f"vector{n}": each.vector for n, each in enumerate(asked)}},
     )
-    return [Place(*row) for row in await found.fetchall()]
+    return list(starmap(Place, await found.fetchall()))
 
 
 async def numbers_of(db: Connection, workspace: WorkspaceId, contents: Sequence[int]) -> list[int]:
@@ -268,7 +270,7 @@ async def numbers_of(db: Connection, workspace: WorkspaceId, contents: Sequence[
     found = await db.cursor(binary=True).execute(
         f"SELECT id FROM chunks WHERE workspace_id = {int(workspace)}"
         " AND content_id = ANY(%s::bigint[])".encode(),
-        (list(contents),),
+        (bigints(contents),),
     )
     return [row[0] for row in await found.fetchall()]
 

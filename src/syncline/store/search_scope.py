@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import combinations
 
 from syncline.core.model import DocumentId, WorkspaceId
-from syncline.store.binary import array_literal
+from syncline.store.binary import array_literal, bigints
 from syncline.store.database import Connection
 
 __all__ = [
@@ -81,7 +81,7 @@ class Scope:
         if self.contents is not None:
             return "AND c.content_id = ANY(%(contents)s::bigint[])", {
                 "workspace": self.workspace,
-                "contents": list(self.contents),
+                "contents": bigints(self.contents),
             }
         if self.deep:
             condition, values = self.of_documents()
@@ -197,7 +197,7 @@ async def title_scores(
     found = await db.execute(
         f"SELECT d.content_id, max({_TITLE}) FROM documents d WHERE {condition}"
         " AND d.content_id = ANY(%(found)s::bigint[]) GROUP BY d.content_id",
-        {**values, **_values(title), "found": list(contents)},
+        {**values, **_values(title), "found": bigints(contents)},
     )
     return dict(await found.fetchall())
 
@@ -220,7 +220,7 @@ async def documents_of(
         " ORDER BY score DESC, d.connection_id, d.entry_id LIMIT %(most)s) AS d"
         " JOIN connections c ON c.workspace_id = d.workspace_id AND c.id = d.connection_id"
         " ORDER BY d.content_id, d.score DESC, d.connection_id, d.entry_id",
-        {**values, **_values(title), "found": list(contents), "most": most},
+        {**values, **_values(title), "found": bigints(contents), "most": most},
     )
     documents: dict[int, list[SeenDocument]] = {}
     for row in await found.fetchall():
@@ -236,6 +236,6 @@ async def passages_of(
         "SELECT c.content_id, c.n, c.text, c.headings"
         " FROM unnest(%s::bigint[], %s::int[]) AS k (content_id, n)"
         " JOIN chunks c ON c.workspace_id = %s AND c.content_id = k.content_id AND c.n = k.n",
-        ([content for content, _ in keys], [n for _, n in keys], workspace),
+        (bigints(content for content, _ in keys), bigints(n for _, n in keys), workspace),
     )
     return {(row[0], row[1]): Passage(row[2], tuple(row[3])) for row in await found.fetchall()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["LEAST_MEANING", "Ranked", "Scored", "rank"]
 
@@ -18,8 +19,7 @@ _CLOSE = 0.5
 """A cosine that is as good as any: the best one counts as full only from here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(NamedTuple):
     """A candidate chunk."""
 
     content: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from syncline.pipeline.terms import stem, word_spans
+from syncline.pipeline.terms import spans_of, stem
 
 __all__ = ["MOST_CHARACTERS", "Question", "Snippet", "snippet"]
 
@@ -39,7 +39,7 @@ class Question:
 
     def stems_in(self, text: str) -> set[str]:
         """The question's stems that a text holds."""
-        return {found for _, _, word in word_spans(text) if (found := self.match(word)) is not None}
+        return {found for _, _, found in spans_of(text, self.match)}
 
     def words_of(self, stems: Iterable[str]) -> list[str]:
         """The question's words for these stems, in the order they tell."""
@@ -58,11 +58,7 @@ class Snippet:
 def snippet(text: str, question: Question, most: int = MOST_CHARACTERS) -> Snippet:
     """One line of up to `most` characters, cut at words, around the best matches in `text`."""
     line = " ".join(text.split())
-    matches = [
-        (start, end, found)
-        for start, end, word in word_spans(line)
-        if (found := question.match(word)) is not None
-    ]
+    matches = spans_of(line, question.match)
     start, end = _window(line, matches, question.weights, most)
     before, after = "… " if start else "", " …" if end < len(line) else ""
     shift = len(before) - start

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.pipeline import terms as terms_module
-from syncline.pipeline.terms import query_terms, stem, stemming_of, terms, word_spans
+from syncline.pipeline.terms import query_terms, spans_of, stem, stemming_of, terms, word_spans
 
 
 def test_words_are_folded_and_stemmed_and_counted() -> None:
@@ -120,3 +120,21 @@ def test_what_is_indexed_is_what_is_asked_for(text: str) -> None:
     indexed = terms(text, "english")
     assert asked <= set(indexed)
     assert indexed == Counter(stem(word, "english") for word in terms_module._folded(text))
+
+
+@given(
+    st.text(alphabet=st.sampled_from("abAB_1 .,-\n\x00é更"), max_size=60),
+    st.sets(st.text(alphabet=st.sampled_from("ab_1é更"), min_size=1, max_size=3)),
+)
+def test_wanted_words_are_found_wherever_they_stand(text: str, wanted: set[str]) -> None:
+    """As by looking at every word of the text."""
+    assert spans_of(text, {word: f"<{word}>" for word in wanted}.get) == [
+        (start, end, f"<{word}>") for start, end, word in word_spans(text) if word in wanted
+    ]
+
+
+def test_the_beginning_of_a_very_long_word_stands_for_it() -> None:
+    text = "short " + "long" * 30
+    assert spans_of(text, lambda word: word if word == ("long" * 16) else None) == [
+        (6, 126, "long" * 16)
+    ]
