@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from syncline.core.model import WorkspaceId
@@ -23,15 +24,6 @@ _STATE = {
         SELECT encode(c.hash, 'hex'), k.n, k.start, k.length, encode(k.hash, 'hex'), k.headings
         FROM chunks k JOIN contents c ON c.workspace_id = k.workspace_id AND c.id = k.content_id
         WHERE k.workspace_id = %s ORDER BY 1, 2""",
-    # What the full-text index says of each chunk that is there, in whichever segments.
-    "postings": """
-        SELECT encode(c.hash, 'hex'), k.n, p.term, (e.entry & 65535)::int
-        FROM postings p, generate_series(1, length(p.entries) / 8) AS i,
-            LATERAL (SELECT ('x' || encode(substr(p.entries, 8 * i - 7, 8), 'hex'))::bit(64)::bigint
-                AS entry) AS e
-        JOIN chunks k ON k.id = e.entry >> 16
-        JOIN contents c ON c.workspace_id = k.workspace_id AND c.id = k.content_id
-        WHERE p.workspace_id = %s AND k.workspace_id = p.workspace_id ORDER BY 1, 2, 3""",
     "embeddings": """
         SELECT model_id, encode(chunk_hash, 'hex'), vector::text FROM embeddings
         WHERE workspace_id = %s ORDER BY 1, 2""",
@@ -121,11 +113,31 @@ async def state_of(db: Connection, workspace: str) -> dict[str, list[Any]]:
     for name, query in _STATE.items():
         found = await db.execute(query.encode(), (workspace_id,))
         state[name] = list(await found.fetchall())
+    state["postings"] = await _postings(db, workspace_id)
     state["clusters"] = [
         [(copy.connection, copy.entry_id) for copy in cluster.documents]
         for cluster in await all_clusters(db, workspace_id)
     ]
     return state
+
+
+async def _postings(db: Connection, workspace_id: WorkspaceId) -> list[Any]:
+    """What the full-text index says of each chunk that is there, in whichever segments."""
+    found = await db.execute(
+        "SELECT k.id, encode(c.hash, 'hex'), k.n FROM chunks k JOIN contents c"
+        " ON c.workspace_id = k.workspace_id AND c.id = k.content_id WHERE k.workspace_id = %s",
+        (workspace_id,),
+    )
+    chunks = {number: (content, n) for number, content, n in await found.fetchall()}
+    found = await db.execute(
+        "SELECT term, entries FROM postings WHERE workspace_id = %s", (workspace_id,)
+    )
+    return sorted(
+        (*chunks[entry >> 16], term, entry & 0xFFFF)
+        for term, entries in await found.fetchall()
+        for (entry,) in struct.iter_unpack(">q", entries)
+        if entry >> 16 in chunks
+    )
 
 
 async def assert_consistent(db: Connection, workspace: str) -> None:
