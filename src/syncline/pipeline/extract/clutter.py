@@ -91,8 +91,9 @@ def _names_clutter(classes: str | None, name: str | None) -> bool:
 
 def remove_link_lists(part: LexborNode) -> None:
     """Take away short blocks that are mostly links: teasers between the paragraphs."""
+    around = _around_links(part)
     for node in innermost_first(part.css("ul,ol,p,div,table")):
-        if node.mem_id == part.mem_id:
+        if node.mem_id not in around:
             continue
         length = len(node.text().strip())
         if not 0 < length < 600:
@@ -100,6 +101,18 @@ def remove_link_lists(part: LexborNode) -> None:
         linked = sum(len(link.text()) for link in node.css("a")) / length
         if linked > 0.6 and (node.tag != "p" or length < 140):
             node.decompose()
+
+
+def _around_links(part: LexborNode) -> set[int]:
+    """The nodes within this part that have links in them. To ask each would take the square of
+    how deep they nest."""
+    found: set[int] = set()
+    for link in part.css("a"):
+        node = link.parent
+        while node is not None and node.mem_id != part.mem_id and node.mem_id not in found:
+            found.add(node.mem_id)
+            node = node.parent
+    return found
 
 
 _LINE = re.compile(
