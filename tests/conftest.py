@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 
@@ -14,8 +15,9 @@ from syncline.core import redaction
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
 from syncline.store.embedded import EmbeddedServer
+from syncline.sync import nursery
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
-from tests.support.forks import close_fork_server
+from tests.support.forks import close_fork_server, nursery_command
 
 _numbers = count(1)
 _servers: list[Settings] = []
@@ -59,7 +61,8 @@ async def _empty(settings: Settings) -> None:
             found = owner.execute("SELECT pg_database_size(current_database())").fetchone()
             if found is not None and found[0] > _LARGE:
                 owner.execute(
-                    "TRUNCATE syncline.workspaces, syncline.postings, syncline.embeddings CASCADE"
+                    "TRUNCATE syncline.workspaces, syncline.chunks, syncline.postings,"
+                    " syncline.embeddings CASCADE"
                 )
 
 
@@ -76,6 +79,13 @@ def server_settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     _servers.remove(settings)
     asyncio.run(server.stop(force=True))
     remove_data_folder(folder)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of a test's own syncs need not import everything anew."""
+    if sys.platform == "linux":
+        monkeypatch.setattr(nursery, "_COMMAND", nursery_command())
 
 
 @pytest.fixture

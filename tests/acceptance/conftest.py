@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from syncline.settings import Settings
-from syncline.sync import nursery
-from tests.support.forks import nursery_command
 from tests.support.syncs import Syncs, open_syncs
 from tests.support.world import World
 
@@ -19,10 +16,8 @@ __all__: list[str] = []
 
 
 @pytest.fixture(autouse=True)
-def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The workers of a test's own syncs need not import everything anew."""
-    if sys.platform == "linux":
-        monkeypatch.setattr(nursery, "_COMMAND", nursery_command())
+def _forked(forked_workers: None) -> None:
+    """In all of these tests."""
 
 
 @pytest.fixture

@@ -16,6 +16,11 @@ from tests.support.data_folders import make_data_folder, remove_data_folder, set
 _SETTINGS = {"workers": 1, "embedder": "hashing"}
 
 
+@pytest.fixture(autouse=True)
+def _forked(forked_workers: None) -> None:
+    """In all of these tests."""
+
+
 @pytest.fixture(scope="session")
 def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
     """Gives a stopped data folder of a version with two workspaces, to be copied."""

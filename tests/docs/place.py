@@ -19,7 +19,7 @@ from pathlib import Path
 from syncline.testing.fake_site import FakeSite
 from tests.docs.blocks import ROOT
 from tests.support.data_folders import make_data_folder, remove_data_folder
-from tests.support.forks import put_command
+from tests.support.forks import forked_command, put_command
 
 __all__ = ["Place", "open_place"]
 
@@ -34,6 +34,7 @@ class Place:
     folder: Path
     environment: dict[str, str]
     site: FakeSite
+    forked: bool
 
     async def shell(self, command: str) -> tuple[int, str]:
         """Run a line of shell; answer its exit code and all its output.
@@ -51,9 +52,12 @@ class Place:
 
     async def python(self, text: str) -> tuple[int, str]:
         """Run a Python script; warnings are errors."""
-        return await self._run(
-            sys.executable, "-W", "error", "-c", text.replace(SITE, self.site.url)
-        )
+        text = text.replace(SITE, self.site.url)
+        if not self.forked:
+            return await self._run(sys.executable, "-W", "error", "-c", text)
+        file = self.folder.parent / "snippet.py"
+        file.write_text(text, "utf-8")
+        return await self._run(*forked_command("tests.support.snippet"), str(file))
 
     async def _run(self, *command: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
@@ -69,14 +73,16 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(folder: Path, *, forked: bool = True) -> AsyncIterator[Place]:
+async def open_place(folder: Path, *, database: Path | None) -> AsyncIterator[Place]:
     """A new place beneath `folder`, with a database that is held up while it is open.
 
-    Its commands are `forked` from a process that has imported everything, or real ones.
+    The database is a copy of the one in the data folder `database`, and commands are forked from
+    a process that has imported everything; or all is as on a new machine.
     """
-    data = make_data_folder()
+    data = make_data_folder(like=database)
     programs = str(Path(sys.executable).parent)
-    if forked and sys.platform == "linux":
+    forked = database is not None and sys.platform == "linux"
+    if forked:
         put_command(folder / "bin")
         programs = f"{folder / 'bin'}:{programs}"
     work = folder / "work"
@@ -97,7 +103,7 @@ async def open_place(folder: Path, *, forked: bool = True) -> AsyncIterator[Plac
     }
     try:
         async with _site() as site:
-            place = Place(work, environment, site)
+            place = Place(work, environment, site, forked)
             # Each command is quicker so; a page that stops the database goes on without.
             status, output = await place.shell("syncline up --detach")
             assert status == 0, output

@@ -18,10 +18,13 @@ _RUNNABLE = [
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("document", _RUNNABLE, ids=lambda path: str(path.relative_to(ROOT)))
-async def test_a_page_can_be_followed_from_top_to_bottom(document: Path, tmp_path: Path) -> None:
+async def test_a_page_can_be_followed_from_top_to_bottom(
+    document: Path, tmp_path: Path, new_database: Path
+) -> None:
     """Its blocks are run in order, in one place, as a reader would."""
     blocks = [block for block in blocks_of(document) if block.run]
-    async with open_place(tmp_path, forked=document != ROOT / "README.md") as place:
+    database = None if document == ROOT / "README.md" else new_database
+    async with open_place(tmp_path, database=database) as place:
         for block in blocks:
             if block.language == "python":
                 status, output = await place.python(block.text)

@@ -148,11 +148,13 @@ COMMANDS = {
 }
 
 
-async def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
+async def test_every_field_of_the_json_output_is_documented(
+    tmp_path: Path, new_database: Path
+) -> None:
     """Each command's fields, of its objects' objects too, are in its section, and no others."""
     sections = _sections((REFERENCE / "json.md").read_text("utf-8"))
     counts = _counts()
-    async with open_place(tmp_path) as place:
+    async with open_place(tmp_path, database=new_database) as place:
         for name, lines in COMMANDS.items():
             found = _fields(await _output(place, lines))
             documented = sections[name] | (counts if name in ("sync", "plan") else set())

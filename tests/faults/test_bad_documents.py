@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from syncline.settings import Settings
 from tests.support.looking import documents, items
 from tests.support.syncs import open_syncs, sync_process, sync_process_result
 from tests.support.world import World
+
+pytestmark = pytest.mark.usefixtures("forked_workers")
 
 
 def _world(path: Path, entries: int) -> World:

@@ -25,6 +25,7 @@ from tests.support.queue import claim, empty_queue, shift_clock
 from tests.support.syncs import open_tools, syncs_of
 from tests.support.world import World
 
+pytestmark = pytest.mark.usefixtures("forked_workers")
 _HOUR = 3600.0
 _CONNECTIONS = 16
 _CUTS = 3

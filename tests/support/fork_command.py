@@ -1,4 +1,5 @@
-"""`python fork_command.py PATH word …`: a `syncline word …`, forked by the server at PATH.
+"""`python fork_command.py PATH MODULE word …`: `python -m MODULE word …`, forked by the server at
+PATH.
 
 It stands in its place for who started it, and ends as it does. Imports as little as can be.
 """
@@ -9,9 +10,9 @@ import socket
 import struct
 import sys
 
-path, *words = sys.argv[1:]
+path, module, *words = sys.argv[1:]
 order = {
-    "module": "syncline",
+    "module": module,
     "words": words,
     "environment": dict(os.environ),
     "folder": os.getcwd(),  # noqa: PTH109 - pathlib is slow to import

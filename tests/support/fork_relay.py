@@ -1,4 +1,5 @@
-"""`python fork_relay.py PATH FD`: a nursery, forked by the server that PATH leads to.
+"""`python fork_relay.py PATH MODULE word … FD`: a `python -m MODULE word … FD` in the background,
+forked by the server at PATH, with the descriptor FD.
 
 It stands in its place for who started it, and ends as it does. Imports as little as can be.
 """
@@ -9,10 +10,10 @@ import socket
 import struct
 import sys
 
-path, descriptor = sys.argv[1:]
+path, module, *words, descriptor = sys.argv[1:]
 order = {
-    "module": "syncline.worker",
-    "words": [],
+    "module": module,
+    "words": words,
     "environment": dict(os.environ),
     "folder": os.getcwd(),  # noqa: PTH109 - pathlib is slow to import
     "new_session": True,

@@ -7,6 +7,7 @@ process's id and, when it has ended, how.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -19,6 +20,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import syncline
+from syncline.cli import up
 from syncline.core import failpoints
 from syncline.sync import nursery
 
@@ -85,9 +88,11 @@ class _Order:
 def main() -> None:
     """Serve, or be what was ordered."""
     listening = socket.socket(fileno=int(sys.argv[1]))
-    # The nurseries of what is started here are forked too.
+    # What is started here has its nurseries, and what it leaves in the background, forked too.
     relay = Path(__file__).with_name("fork_relay.py")
-    nursery._COMMAND = (sys.executable, "-I", "-S", str(relay), sys.argv[2])
+    forked = (sys.executable, "-I", "-S", str(relay), sys.argv[2])
+    nursery._COMMAND = (*forked, "syncline.worker")
+    up._COMMAND = (*forked, "syncline")
     for module in pkgutil.walk_packages(syncline.__path__, "syncline."):
         if not module.name.startswith(_LEFT_OUT):
             importlib.import_module(module.name)
@@ -97,7 +102,17 @@ def main() -> None:
     gc.freeze()
     order = _serve(listening)
     if order is not None:
-        order.run()
+        status = 0
+        try:
+            order.run()
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else 1
+        # As Python ends, but for taking apart all that was imported.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _serve(listening: socket.socket) -> _Order | None:

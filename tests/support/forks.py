@@ -23,7 +23,13 @@ from typing import Any
 
 from tests.support.fork_server import NEWS
 
-__all__ = ["close_fork_server", "nursery_command", "put_command", "start_process"]
+__all__ = [
+    "close_fork_server",
+    "forked_command",
+    "nursery_command",
+    "put_command",
+    "start_process",
+]
 
 _ROOT = Path(__file__).resolve().parents[2]
 # As it was before any test changed it for itself.
@@ -54,18 +60,22 @@ def start_process(
 def nursery_command() -> tuple[str, ...]:
     """What starts the nursery of a test's own syncs: forked, like the workers that it makes."""
     relay = Path(__file__).with_name("fork_relay.py")
-    return sys.executable, "-I", "-S", str(relay), _fork_server()
+    return sys.executable, "-I", "-S", str(relay), _fork_server(), "syncline.worker"
 
 
 def put_command(folder: Path) -> None:
     """Put a `syncline` into a folder for the PATH, whose processes are forked."""
     folder.mkdir(exist_ok=True)
     command = folder / "syncline"
-    relay = Path(__file__).with_name("fork_command.py")
-    command.write_text(
-        f"#!/bin/sh\nexec '{sys.executable}' -I -S '{relay}' '{_fork_server()}' \"$@\"\n"
-    )
+    quoted = " ".join(f"'{word}'" for word in forked_command("syncline"))
+    command.write_text(f'#!/bin/sh\nexec {quoted} "$@"\n')
     command.chmod(0o755)
+
+
+def forked_command(module: str) -> tuple[str, ...]:
+    """What stands in for `python -m module`, whoever runs it."""
+    relay = Path(__file__).with_name("fork_command.py")
+    return sys.executable, "-I", "-S", str(relay), _fork_server(), module
 
 
 def _of_python(env: Mapping[str, str]) -> dict[str, str]:

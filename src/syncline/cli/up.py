@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syncline.service import Service
 
 app = typer.Typer(add_completion=False)
+_COMMAND: tuple[str, ...] = (sys.executable, "-m", "syncline")
 _READY = b"ready"
 _LOOK_SECONDS = 5.0
 _READY_SECONDS = 60
@@ -137,10 +138,10 @@ async def _start_in_background(settings: Settings, concurrency: int | None) -> i
     log = os.open(holder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "syncline", "up", "--ready-fd", str(writing)),
-            *("--data-dir", str(settings.data_dir)),
+            *_COMMAND,
+            *("up", "--data-dir", str(settings.data_dir)),
             *(() if concurrency is None else ("--concurrency", str(concurrency))),
+            *("--ready-fd", str(writing)),
             stdin=DEVNULL,
             stdout=log,
             stderr=log,
@@ -163,6 +164,6 @@ async def _start_in_background(settings: Settings, concurrency: int | None) -> i
         raise DatabaseUnavailable(
             "The background process did not get ready.", hint=f"See {holder.log}."
         )
-    say(f"Up: process {process.pid}, with the database in {settings.data_dir}.")
+    say(f"Up: process {holder.pid()}, with the database in {settings.data_dir}.")
     say(f"It tells what it does in {holder.log}; `syncline down` stops it.")
     return 0
