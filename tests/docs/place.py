@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,9 +41,12 @@ class Place:
         """Run a line of shell; answer its exit code and all its output.
 
         What it sets and where it goes is kept for the next one. `make` only says what it
-        would do: its targets are run by people and by continuous integration.
+        would do: its targets are run by people and by continuous integration. Temporary folders
+        are where all the tests' are.
         """
-        command = _MAKE.sub(f"make -C '{ROOT}' --dry-run", command.replace(SITE, self.site.url))
+        command = command.replace(SITE, self.site.url)
+        command = command.replace(" /tmp/", f" {tempfile.gettempdir()}/")
+        command = _MAKE.sub(f"make -C '{ROOT}' --dry-run", command)
         kept = self.folder.parent / "environment.sh"
         script = (
             f"set -a\n[ ! -f '{kept}' ] || . '{kept}'\n{command}\nstatus=$?\n"
