@@ -21,6 +21,9 @@ JOBS ?= $(shell [ $(CORES) -gt 8 ] && echo 8 || echo $(CORES))
 MEMORY := $(shell [ -z "$$TMPDIR" ] && [ -w /dev/shm ] \
 	&& df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
 
+# Hundreds of processes are started here, and each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## Show this list
 	@echo "Syncline. The targets:"
