@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -79,6 +81,28 @@ def server_settings(request: pytest.FixtureRequest) -> Iterator[Settings]:
     _servers.remove(settings)
     asyncio.run(server.stop(force=True))
     remove_data_folder(folder)
+
+
+@pytest.fixture(scope="session")
+def empty_folder() -> Iterator[Callable[[str], Path]]:
+    """Gives a stopped data folder of a version, with nothing in its database, to be copied."""
+    made: dict[str, Path] = {}
+
+    def give(version: str = "18") -> Path:
+        if version not in made:
+            made[version] = make_data_folder()
+            with ThreadPoolExecutor(1) as thread:  # a test's loop may be running in this one
+                thread.submit(asyncio.run, _make(settings_for(made[version], version))).result()
+        return made[version]
+
+    yield give
+    for folder in made.values():
+        remove_data_folder(folder)
+
+
+async def _make(settings: Settings) -> None:
+    async with Database(settings):
+        pass
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,9 +25,9 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def commands(workspace_name: str) -> Iterator[Commands]:
+def commands(workspace_name: str, empty_folder: Callable[[str], Path]) -> Iterator[Commands]:
     """A data folder of the test's own: a service takes all there is to do."""
-    folder = make_data_folder()
+    folder = make_data_folder(like=empty_folder("18"))
     settings = settings_for(folder, workers=1, embedder="hashing")
     yield Commands(settings, workspace_name)
     remove_data_folder(folder)

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -30,9 +30,9 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def commands(workspace_name: str) -> Iterator[Commands]:
+def commands(workspace_name: str, empty_folder: Callable[[str], Path]) -> Iterator[Commands]:
     """A data folder of the test's own: a service takes all there is to do."""
-    folder = make_data_folder()
+    folder = make_data_folder(like=empty_folder("18"))
     yield Commands(settings_for(folder, workers=1, embedder="hashing"), workspace_name)
     remove_data_folder(folder)
 

@@ -42,13 +42,15 @@ def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
 @pytest.fixture
 def make_settings(
-    filled_folder: Callable[[str], Path],
+    filled_folder: Callable[[str], Path], empty_folder: Callable[[str], Path]
 ) -> Iterator[Callable[..., Settings]]:
-    """Makes settings with a data folder of their own: empty, or `filled`."""
+    """Makes settings with a data folder of their own: its database empty, or `filled`, or none as
+    yet, where all is `new`."""
     made: list[Path] = []
 
-    def make(version: str = "18", *, filled: bool = False) -> Settings:
-        made.append(make_data_folder(like=filled_folder(version) if filled else None))
+    def make(version: str = "18", *, filled: bool = False, new: bool = False) -> Settings:
+        like = None if new else filled_folder(version) if filled else empty_folder(version)
+        made.append(make_data_folder(like=like))
         return settings_for(made[-1], version, **_SETTINGS)
 
     yield make

@@ -40,7 +40,7 @@ async def everything(settings: Settings) -> dict[str, Any]:
         for name in WORKSPACES:
             await assert_consistent(db, name)
         found["rows"] = await _every_row(db)
-    found["search"] = await found_by_search(settings)
+        found["search"] = await found_by_search(settings)
     return found
 
 

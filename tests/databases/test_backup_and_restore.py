@@ -42,7 +42,7 @@ async def test_a_backup_comes_back_as_it_was(
 ) -> None:
     """Every row with its numbers, on another version as well, and searches find the same; what is
     synced next gets new numbers."""
-    source, target = make_settings(old, filled=True), make_settings(new)
+    source, target = make_settings(old, filled=True), make_settings(new, new=True)
     before = await everything(source)
     made = await backup(source, tmp_path / "all.backup")
     assert made.bytes == made.path.stat().st_size
@@ -141,7 +141,7 @@ async def test_a_damaged_backup_changes_nothing(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     """It is refused before the database is even started."""
-    source, target = make_settings(filled=True), make_settings()
+    source, target = make_settings(filled=True), make_settings(new=True)
     path = (await backup(source, tmp_path / "a.backup")).path
     data = path.read_bytes()
     middle = len(data) // 2

@@ -30,7 +30,7 @@ async def test_an_older_backup_is_migrated_with_what_is_in_it(
     revision: str,
 ) -> None:
     """As its own database would have been. What the older Syncline wrote is made by hand."""
-    source, target = make_settings(), make_settings()
+    source, target = make_settings(new=True), make_settings()
     async with EmbeddedServer(source) as address:
         owner = address.parameters("owner")
         async with await psycopg.AsyncConnection.connect(

@@ -47,7 +47,7 @@ async def test_everything_is_kept(make_settings: MakeSettings, tmp_path: Path) -
 
 
 async def test_one_without_a_workspace_is_upgraded_too(make_settings: MakeSettings) -> None:
-    settings = make_settings("16")
+    settings = make_settings("16", new=True)
     with pytest.raises(UsageError, match="no database"):
         await upgrade(settings)
     async with Database(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,11 @@ _RUNNABLE = [
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("document", _RUNNABLE, ids=lambda path: str(path.relative_to(ROOT)))
 async def test_a_page_can_be_followed_from_top_to_bottom(
-    document: Path, tmp_path: Path, new_database: Path
+    document: Path, tmp_path: Path, empty_folder: Callable[[str], Path]
 ) -> None:
     """Its blocks are run in order, in one place, as a reader would."""
     blocks = [block for block in blocks_of(document) if block.run]
-    database = None if document == ROOT / "README.md" else new_database
+    database = None if document == ROOT / "README.md" else empty_folder("18")
     async with open_place(tmp_path, database=database) as place:
         for block in blocks:
             if block.language == "python":

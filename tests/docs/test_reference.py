@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,12 @@ COMMANDS = {
 
 
 async def test_every_field_of_the_json_output_is_documented(
-    tmp_path: Path, new_database: Path
+    tmp_path: Path, empty_folder: Callable[[str], Path]
 ) -> None:
     """Each command's fields, of its objects' objects too, are in its section, and no others."""
     sections = _sections((REFERENCE / "json.md").read_text("utf-8"))
     counts = _counts()
-    async with open_place(tmp_path, database=new_database) as place:
+    async with open_place(tmp_path, database=empty_folder("18")) as place:
         for name, lines in COMMANDS.items():
             found = _fields(await _output(place, lines))
             documented = sections[name] | (counts if name in ("sync", "plan") else set())

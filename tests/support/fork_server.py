@@ -39,7 +39,7 @@ NEWS = struct.Struct(">i")
 _LENGTH = struct.Struct(">I")
 _DESCRIPTORS = 8
 _MOST_DESCRIPTORS = 4096
-# Alembic's, what only a fake server needs, and what is run, not imported.
+# What only Alembic may import, what only a fake server needs, and what is run, not imported.
 _LEFT_OUT = (
     "syncline.store.migrations",
     "syncline.testing",
@@ -98,6 +98,7 @@ def main() -> None:
             importlib.import_module(module.name)
     importlib.import_module("tests.support.scripted")
     importlib.import_module("tests.support.stuck")
+    importlib.import_module("alembic.command")
     gc.collect()
     gc.freeze()
     order = _serve(listening)
