@@ -52,7 +52,8 @@ bench: $(VENV)/.development ## Measure syncs of some 4,000 real pages, also of o
 .PHONY: soak
 soak: $(VENV)/.development ## Run the long storms; takes an hour
 	@SYNCLINE_STORM_ENTRIES=$${SYNCLINE_STORM_ENTRIES:-5000} \
-		$(PYTHON) -m pytest soak tests/databases --timeout 7200 $(ARGS)
+		$(PYTHON) -m pytest soak tests/databases tests/servers tests/unit \
+			--timeout 7200 $(ARGS)
 
 .PHONY: reference
 reference: $(VENV)/.development ## Write docs/reference anew from the code

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from syncline.core import redaction
 from syncline.settings import Settings
@@ -20,12 +22,23 @@ from syncline.store.embedded import EmbeddedServer
 from syncline.sync import nursery
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
 from tests.support.forks import close_fork_server, nursery_command
+from tests.support.thorough import THOROUGH
 
 _numbers = count(1)
 _servers: list[Settings] = []
 """Those that run now, for the tests that share them."""
 _LARGE = 64_000_000
 """Bytes; an empty one has up to forty millions."""
+
+# Others are tried in each run: what is rare is found over time. Where nothing is kept from an
+# earlier run, the first text that is drawn takes seconds on a busy machine, which is no failure.
+hypothesis_settings.register_profile(
+    "syncline",
+    max_examples=100 if THOROUGH else 40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("syncline")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

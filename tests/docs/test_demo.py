@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs.blocks import ROOT, blocks_of
 from tests.support.data_folders import make_data_folder, remove_data_folder
+from tests.support.forks import put_command
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +23,32 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]
     (pages / "kiln.md").write_text("# The kiln\n\nIt is fired to 1,240 degrees on Thursdays.\n")
     folder = make_data_folder()
     first = _demo(folder)
-    second = _demo(folder, DOCS=str(pages), ASK="when is the kiln fired")
+    second = _demo(
+        folder,
+        python=_python_beside_forked_commands(pages.with_name("bin")),
+        DOCS=str(pages),
+        ASK="when is the kiln fired",
+    )
     yield first, second
     for data in folder.glob("syncline-demo-*/data"):
         remove_data_folder(data)
     shutil.rmtree(folder)
 
 
-def _demo(temporary: Path, **environment: str) -> str:
+def _python_beside_forked_commands(folder: Path) -> str:
+    """The demo runs the `syncline` that lies beside its Python. How a first start goes has been
+    seen by then."""
+    if sys.platform != "linux":
+        return sys.executable
+    put_command(folder)
+    python = folder / "python"
+    python.symlink_to(sys.executable)
+    return str(python)
+
+
+def _demo(temporary: Path, *, python: str = sys.executable, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "examples/demo.py"],
+        [python, "examples/demo.py"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary), **environment},
         capture_output=True,

@@ -27,7 +27,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 _HOUR = 3600.0
-_CONNECTIONS = 16
+_CONNECTIONS = 10
 _CUTS = 3
 
 

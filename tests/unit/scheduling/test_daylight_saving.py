@@ -83,7 +83,7 @@ def test_a_cron_expression_with_a_time_comes_once_on_each_local_date(zone: str) 
     st.builds(time, st.integers(0, 23), st.integers(0, 59)),
     st.timedeltas(timedelta(0), timedelta(days=DAYS)).map(lambda age: utc("2017-01-01") + age),
 )
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_daily_slots_are_a_day_apart_give_or_take_the_change(
     zone: str, at: time, now: datetime
 ) -> None:

@@ -140,7 +140,7 @@ def test_connections_of_one_kind_do_not_come_at_once() -> None:
 
 
 @given(st.integers(1, 10_080), st.integers(1, 60), st.integers(0, 59), moments)
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_each_kind_keeps_its_place_in_the_interval(
     minutes: int, kinds: int, rank: int, now: datetime
 ) -> None:
@@ -157,7 +157,7 @@ def test_each_kind_keeps_its_place_in_the_interval(
 
 
 @given(st.integers(0, 2**63))
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_a_workspace_has_its_hour_and_a_connection_its_minute(number: int) -> None:
     """By MD5, so that they are the same on every machine and after every restart."""
     assert hour_of_workspace(number) == stable(number) % 24
@@ -196,7 +196,7 @@ def test_an_outage_of_two_hours_costs_one_late_run(schedule: Schedule, slot: str
 
 
 @given(schedules, moments, moments)
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_slots_lie_after_now_and_after_the_last_one(
     schedule: Schedule, now: datetime, last: datetime
 ) -> None:

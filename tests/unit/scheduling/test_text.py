@@ -92,7 +92,7 @@ def test_the_zone_that_is_not_written_is_the_one_given() -> None:
 
 
 @given(schedules, zones)
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_what_is_described_is_read_back_as_the_same(schedule: Schedule, zone: str) -> None:
     """Whatever zone is the default where it is read."""
     assert parse(describe(schedule), zone=zone) == schedule

@@ -64,7 +64,10 @@ def test_a_name_that_passes_stays_inside(name: str) -> None:
     assert joined == f"/root/{name}"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=150,
+)
 @given(st.lists(st.sampled_from(["a", "b", "file.md", "out", "up", "loop", "gone"]), max_size=6))
 @pytest.mark.usefixtures("no_open_files")
 def test_no_walk_among_links_reads_outside(tree: Path, names: list[str]) -> None:

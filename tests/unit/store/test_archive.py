@@ -164,7 +164,9 @@ def test_one_that_is_cut_off_is_refused_wherever_it_ends(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_a_changed_byte_is_noticed_or_changes_nothing(

@@ -120,7 +120,9 @@ async def test_a_proxys_refusal_opens_no_space(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     odd=st.sampled_from([None, 0, "", [], {}, "read", {"read": None}, [None], True]),

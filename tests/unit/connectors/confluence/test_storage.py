@@ -247,7 +247,7 @@ _PIECES = """
     """.split()  # noqa: SIM905  (pieces read better as text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_PIECES) | st.sampled_from([" ", "a", "é"]), max_size=40))
 def test_survives_anything(parts: list[str]) -> None:
     """No text of any form raises, and only known elements come out."""

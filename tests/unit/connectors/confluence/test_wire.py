@@ -54,7 +54,7 @@ def test_a_content_is_understood() -> None:
     assert (entry.version or "").startswith("3/")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(places=st.lists(st.sampled_from(_PLACES), min_size=1, max_size=4), odd=st.data())
 def test_anything_in_any_place_is_stored_or_refused(
     places: list[list[str | int]], odd: st.DataObject
