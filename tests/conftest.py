@@ -63,11 +63,15 @@ def forget_secrets() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def emptied() -> Iterator[None]:
+def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
     """What one module has written by the thousand does not slow down those after it."""
     yield
-    for settings in _servers:
-        asyncio.run(_empty(settings))
+    tests = [
+        each for each in request.session.items if each.getparent(pytest.Module) is request.node
+    ]
+    if any("server_settings" in getattr(each, "fixturenames", ()) for each in tests):
+        for settings in _servers:
+            asyncio.run(_empty(settings))
 
 
 async def _empty(settings: Settings) -> None:
