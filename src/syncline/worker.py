@@ -14,8 +14,9 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO
 
 import psycopg
@@ -24,11 +25,14 @@ from syncline.bootstrap import embedder_loader, open_preparer
 from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
 from syncline.core.ports import Embedder
 from syncline.settings import Settings
+from syncline.store.database import connect
 from syncline.store.explain import explain
+from syncline.store.sessions import IDLE_NAME, Sessions
 from syncline.sync.heap import Heap
 from syncline.sync.nursery import ENDED, MADE, NEWS
 from syncline.sync.pool import read_message, write_message
 from syncline.sync.preparer import Preparer
+from syncline.sync.work import RunContext
 
 __all__ = ["main", "nurse"]
 
@@ -42,6 +46,8 @@ class _Worker:
         self._settings = settings
         self._load_embedder = load_embedder
         self._preparers: dict[int, Preparer] = {}
+        self._database: Mapping[str, str] = {}
+        self._sessions: Sessions | None = None
 
     async def answer(self, request: Any) -> tuple[Any, ...]:
         try:
@@ -59,8 +65,13 @@ class _Worker:
     async def _do(self, request: Any) -> tuple[Any, ...]:
         kind, context_id = request[:2]
         if kind == "open":
+            context: RunContext = request[2]
             self._preparers[context_id] = await open_preparer(
-                request[2], self._settings, os.environ, self._load_embedder
+                context,
+                self._settings,
+                os.environ,
+                self._load_embedder,
+                await self._sessions_of(context.database),
             )
             return ("opened",)
         if kind == "close":
@@ -69,6 +80,15 @@ class _Worker:
                 await preparer.close()
             return ("closed",)
         return "done", await self._preparers[context_id].run(*request[2:])
+
+    async def _sessions_of(self, database: Mapping[str, str]) -> Sessions:
+        """The same for all runs; a database that was revived may listen elsewhere."""
+        if self._sessions is None or database != self._database:
+            if self._sessions is not None:
+                await self._sessions.close()
+            self._database = database
+            self._sessions = Sessions(partial(connect, dict(database), application=IDLE_NAME))
+        return self._sessions
 
 
 def _limit_memory(megabytes: int) -> None:
