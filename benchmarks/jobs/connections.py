@@ -33,7 +33,7 @@ _CONNECTIONS = 1_000
 _WORKSPACES = 10
 _LIMIT = 60
 """Requests a second, of all workers."""
-_RUNS = 16
+_RUNS = 10
 """At once."""
 _SOURCE = "benchmarks.jobs.scripts.metered_source"
 _LONGEST = 900.0
