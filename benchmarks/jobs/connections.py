@@ -44,6 +44,7 @@ def measure_connections(connections: int = _CONNECTIONS) -> None:
     settings = {
         "SYNCLINE_CONNECTORS": f"metered={_SOURCE}:SPEC",
         "SYNCLINE_RUNS_PER_HOST": str(_RUNS),
+        "SYNCLINE_WORKERS": "1",
         "SYNCLINE_LOG_LEVEL": "warning",
         "SYNCLINE_CPU_PERCENT": "100",
     }

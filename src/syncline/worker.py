@@ -147,6 +147,8 @@ def _work(
     answers: BinaryIO,
 ) -> None:
     _limit_memory(settings.worker_memory_mb)
+    # A batch makes a hundred thousand things, and hardly any refer to themselves.
+    gc.set_threshold(_ALLOCATIONS)
     with suppress(BrokenPipeError, ConnectionResetError):  # the coordinator is gone
         _serve(_Worker(settings, load_embedder), requests, answers)
 
@@ -223,8 +225,6 @@ def _import_all(load_embedder: Callable[[], Embedder]) -> None:
     # Nothing that is there already is garbage, or worth a copy of its page.
     gc.collect()
     gc.freeze()
-    # A batch makes a hundred thousand things, and hardly any refer to themselves.
-    gc.set_threshold(_ALLOCATIONS)
 
 
 if __name__ == "__main__":

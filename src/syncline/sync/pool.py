@@ -74,7 +74,8 @@ class WorkerPool:
     """Up to `size` workers, shared by the runs of this process."""
 
     def __init__(self, environment: Mapping[str, str], *, size: int, batch_seconds: float) -> None:
-        self._nursery = Nursery({**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"})
+        environment = {**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"}
+        self._nursery = Nursery(environment, most=size)
         self._batch_seconds = batch_seconds
         self.size = size
         self._idle: list[_Worker] = []
