@@ -1,4 +1,4 @@
-"""`python fork_relay.py PATH FD`: a nursery, forked by the server that PATH leads to.
+"""`python fork_relay.py PATH [FD]`: a nursery, or a worker, forked by the server at PATH.
 
 It stands in its place for who started it, and ends as it does. Imports as little as can be.
 """
@@ -9,7 +9,8 @@ import socket
 import struct
 import sys
 
-path, descriptor = sys.argv[1:]
+path, *words = sys.argv[1:]
+descriptors = [int(word) for word in words]
 order = {
     "module": "syncline.worker",
     "words": [],
@@ -20,9 +21,10 @@ order = {
 body = json.dumps(order).encode()
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(path)
-    socket.send_fds(server, [struct.pack(">I", len(body))], [0, 1, 2, int(descriptor)])
+    socket.send_fds(server, [struct.pack(">I", len(body))], [0, 1, 2, *descriptors])
     server.sendall(body)
-    os.close(int(descriptor))
+    for descriptor in descriptors:
+        os.close(descriptor)
     news = b""
     while len(news) < 8 and (piece := server.recv(8)):
         news += piece
