@@ -22,7 +22,13 @@ from typing import Any, BinaryIO
 import psycopg
 
 from syncline.bootstrap import embedder_loader, open_preparer
-from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.errors import (
+    DatabaseLost,
+    DatabaseUnavailable,
+    Fenced,
+    StoreError,
+    SynclineError,
+)
 from syncline.core.ports import Embedder
 from syncline.settings import Settings
 from syncline.store.database import connect
@@ -55,10 +61,9 @@ class _Worker:
         except Fenced as error:
             return "error", "fenced", str(error), error.hint
         except DatabaseUnavailable as error:
-            return "error", "database", str(error), error.hint
+            return _of_database(error)
         except psycopg.Error as error:
-            told = explain(error)
-            return "error", "database", str(told), told.hint
+            return _of_database(explain(error))
         except SynclineError as error:
             return "error", "failed", str(error), error.hint
 
@@ -89,6 +94,11 @@ class _Worker:
             self._database = database
             self._sessions = Sessions(partial(connect, dict(database), application=IDLE_NAME))
         return self._sessions
+
+
+def _of_database(error: StoreError) -> tuple[str, str, str, str | None]:
+    kind = "lost" if isinstance(error, DatabaseLost) else "database"
+    return "error", kind, str(error), error.hint
 
 
 def _limit_memory(megabytes: int) -> None:

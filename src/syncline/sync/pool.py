@@ -13,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced, SynclineError
 from syncline.core.failpoints import Failpoint, hit
 from syncline.sync.nursery import Nursery, WorkerProcess
 from syncline.sync.work import BatchDone, RunContext, WorkItem
@@ -179,6 +179,8 @@ def _unwrap(answer: Any) -> BatchDone:
     kind, message, hint = answer[1:]
     if kind == "fenced":
         raise Fenced(message, hint=hint)
+    if kind == "lost":
+        raise DatabaseLost(message, hint=hint)
     if kind == "database":
         raise DatabaseUnavailable(message, hint=hint)
     raise SynclineError(message, hint=hint)
