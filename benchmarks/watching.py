@@ -1,11 +1,13 @@
-"""The memory of a process and of all that belongs to it, looked at every tenth of a second.
+"""What a process and all that belongs to it use: memory and processor time, looked at every tenth
+of a second.
 
-It is the proportional set size (PSS), which counts a page shared by several processes once. The
-largest sum is the peak. The same instrument for every program that is measured.
+Memory is the proportional set size (PSS), which counts a page shared by several processes once.
+The largest sum is the peak. The same instrument for every program that is measured.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 __all__ = ["Watcher"]
 
 _SAMPLE_SECONDS = 0.1
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Watcher:
@@ -30,6 +33,8 @@ class Watcher:
         """In bytes."""
         self.parts: dict[str, int] = {}
         """The largest of each kind of process, in bytes."""
+        self.seconds: dict[str, float] = {}
+        """Of the processors, for each kind, with what of it has ended."""
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -40,11 +45,15 @@ class Watcher:
     def _watch(self) -> None:
         while not self._ended.wait(_SAMPLE_SECONDS):
             parts: dict[str, int] = {}
+            seconds: dict[str, float] = {}
             for kind, pid in self._processes():
                 parts[kind] = parts.get(kind, 0) + _pss(pid)
+                seconds[kind] = seconds.get(kind, 0.0) + _spent_seconds(pid)
             self.peak = max(self.peak, sum(parts.values()))
             for kind, size in parts.items():
                 self.parts[kind] = max(self.parts.get(kind, 0), size)
+            for kind, spent in seconds.items():
+                self.seconds[kind] = max(self.seconds.get(kind, 0.0), spent)
 
     def _processes(self) -> Iterator[tuple[str, int]]:
         """Ours: the command, its workers, and its database wherever that hangs."""
@@ -93,3 +102,12 @@ def _pss(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def _spent_seconds(pid: int) -> float:
+    """By the process itself, and by those of its children that have ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return 0.0
+    return sum(map(int, stat.rpartition(")")[2].split()[11:15])) / _TICKS

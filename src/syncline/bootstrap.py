@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.registry import Registry
@@ -16,6 +17,7 @@ from syncline.security.vault import Vault
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database, connect
 from syncline.store.runs import session_name
+from syncline.store.sessions import Sessions
 from syncline.sync.opening import ConnectorOpener, OpenTransport, Scope
 from syncline.sync.pool import WorkerPool
 from syncline.sync.run import Tools
@@ -90,22 +92,20 @@ async def open_preparer(
     settings: Settings,
     environ: Mapping[str, str],
     load_embedder: Callable[[], Embedder],
+    sessions: Sessions,
 ) -> Preparer:
-    """In a worker process: what prepares one run's batches."""
+    """In a worker process: what prepares one run's batches, in sessions that all of them share."""
     from syncline.sync.preparer import Preparer  # commands have no use for it
 
     spec = Registry.from_environment(environ).get(context.kind)
     embedder = describe(settings)
     resources = AsyncExitStack()
     try:
-        connection = await connect(dict(context.database), application=session_name(context.run))
-        resources.push_async_callback(connection.close)
         connector = None
         if spec.capabilities.local:
             vault, run = Vault(KeyRing(settings)), context.run
-            secrets = await secrets_for(
-                connection, vault, spec, run.workspace_id, run.connection_id
-            )
+            async with sessions.lend() as db:
+                secrets = await secrets_for(db, vault, spec, run.workspace_id, run.connection_id)
             opener = ConnectorOpener(
                 Registry.from_environment(environ),
                 open_transport,
@@ -127,7 +127,7 @@ async def open_preparer(
             capabilities=spec.capabilities,
             embedder=embedder,
             load_embedder=load_embedder,
-            connection=connection,
+            session=partial(sessions.lend, session_name(context.run)),
             resources=resources,
         )
     except BaseException:

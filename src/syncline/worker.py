@@ -14,21 +14,31 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, BinaryIO, NoReturn
 
 import psycopg
 
 from syncline.bootstrap import embedder_loader, open_preparer
-from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.errors import (
+    DatabaseLost,
+    DatabaseUnavailable,
+    Fenced,
+    StoreError,
+    SynclineError,
+)
 from syncline.core.ports import Embedder
 from syncline.settings import Settings
+from syncline.store.database import connect
 from syncline.store.explain import explain
+from syncline.store.sessions import IDLE_NAME, Sessions
 from syncline.sync.heap import Heap
 from syncline.sync.nursery import ENDED, MADE, NEWS
 from syncline.sync.pool import read_message, write_message
 from syncline.sync.preparer import Preparer
+from syncline.sync.work import RunContext
 
 __all__ = ["main", "nurse"]
 
@@ -42,6 +52,8 @@ class _Worker:
         self._settings = settings
         self._load_embedder = load_embedder
         self._preparers: dict[int, Preparer] = {}
+        self._database: Mapping[str, str] = {}
+        self._sessions: Sessions | None = None
 
     async def answer(self, request: Any) -> tuple[Any, ...]:
         try:
@@ -49,18 +61,22 @@ class _Worker:
         except Fenced as error:
             return "error", "fenced", str(error), error.hint
         except DatabaseUnavailable as error:
-            return "error", "database", str(error), error.hint
+            return _of_database(error)
         except psycopg.Error as error:
-            told = explain(error)
-            return "error", "database", str(told), told.hint
+            return _of_database(explain(error))
         except SynclineError as error:
             return "error", "failed", str(error), error.hint
 
     async def _do(self, request: Any) -> tuple[Any, ...]:
         kind, context_id = request[:2]
         if kind == "open":
+            context: RunContext = request[2]
             self._preparers[context_id] = await open_preparer(
-                request[2], self._settings, os.environ, self._load_embedder
+                context,
+                self._settings,
+                os.environ,
+                self._load_embedder,
+                await self._sessions_of(context.database),
             )
             return ("opened",)
         if kind == "close":
@@ -69,6 +85,20 @@ class _Worker:
                 await preparer.close()
             return ("closed",)
         return "done", await self._preparers[context_id].run(*request[2:])
+
+    async def _sessions_of(self, database: Mapping[str, str]) -> Sessions:
+        """The same for all runs; a database that was revived may listen elsewhere."""
+        if self._sessions is None or database != self._database:
+            if self._sessions is not None:
+                await self._sessions.close()
+            self._database = database
+            self._sessions = Sessions(partial(connect, dict(database), application=IDLE_NAME))
+        return self._sessions
+
+
+def _of_database(error: StoreError) -> tuple[str, str, str, str | None]:
+    kind = "lost" if isinstance(error, DatabaseLost) else "database"
+    return "error", kind, str(error), error.hint
 
 
 def _limit_memory(megabytes: int) -> None:
@@ -134,6 +164,8 @@ def _work(
     answers: BinaryIO,
 ) -> None:
     _limit_memory(settings.worker_memory_mb)
+    # A batch makes a hundred thousand things, and hardly any refer to themselves.
+    gc.set_threshold(_ALLOCATIONS)
     with suppress(BrokenPipeError, ConnectionResetError):  # the coordinator is gone
         _serve(_Worker(settings, load_embedder), requests, answers)
 
@@ -210,8 +242,6 @@ def _import_all(load_embedder: Callable[[], Embedder]) -> None:
     # Nothing that is there already is garbage, or worth a copy of its page.
     gc.collect()
     gc.freeze()
-    # A batch makes a hundred thousand things, and hardly any refer to themselves.
-    gc.set_threshold(_ALLOCATIONS)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from syncline.store.runs import RunRef, hold, list_runs
 from syncline.store.timetable import pause
 from syncline.sync.report import Report
 from syncline.sync.shared import partition_handler
-from syncline.sync.sync_job import SYNC, sync_handler
+from syncline.sync.sync_job import RECONCILE, SYNC, sync_handler
 from tests.support.looking import documents
 from tests.support.queue import claim, empty_queue, shift_clock
 from tests.support.syncs import Syncs
@@ -35,12 +36,13 @@ class Workers:
         self.reports: list[Report] = []
         self._handlers = {
             SYNC: sync_handler(syncs.tools, self.reports.append),
+            RECONCILE: sync_handler(syncs.tools, self.reports.append),
             parts.PARTITION: partition_handler(syncs.tools),
         }
 
-    async def ask(self, **payload: Any) -> int:
+    async def ask(self, kind: str = SYNC, **payload: Any) -> int:
         row = self.syncs.row
-        wanted = NewJob(row.workspace_id, SYNC, payload, row.id, limit_keys=["host docs"])
+        wanted = NewJob(row.workspace_id, kind, payload, row.id, limit_keys=["host docs"])
         (made,) = await jobs.enqueue(self.db, [wanted])
         return made
 
@@ -138,6 +140,48 @@ async def test_what_must_be_known_of_all_partitions_is_decided_at_the_end(
     assert report.accounted_for, counts
     assert {"moved", "dev1"} < set(await documents(workers.syncs))
     assert "dev0" not in await documents(workers.syncs)
+
+
+async def test_a_reconcile_of_many_finds_what_the_feeds_did_not_tell(
+    spaces: World, db: Connection, opened: Callable[..., AbstractAsyncContextManager[Syncs]]
+) -> None:
+    """What no partition lists is deleted, what another lists has moved; none of it before each has
+    been listed to its end. A sync beside it takes its own lane, and nothing back."""
+    await empty_queue(db)
+    async with opened("scripted-proof") as syncs:
+        workers = Workers(syncs, db)
+        await workers.ask()
+        await workers.go_on()
+        for name in ("dev0", "ops0", "people0"):
+            spaces.vanish(name)
+        spaces.put("moved", "# ops 0\n\nwhat ops says of 0", partition="people", title="ops0")
+        spaces.fail_listing(1, partition="ops")
+        await workers.ask(RECONCILE, mode=Mode.RECONCILE.value)
+        await workers.go_on()
+        assert workers.reports[-1].counts["deleted"] == 0
+        assert "could not be read completely: ops:" in workers.reports[-1].warnings[0]
+        assert {"dev0", "people0"} < set(await documents(workers.syncs))
+        spaces.heal()
+        await workers.ask(RECONCILE, mode=Mode.RECONCILE.value)
+        (opening,) = await workers.claim()
+        assert await workers.do(opening) == HandedOn()
+        first, *others = await workers.claim()
+        assert await workers.do(first) == Done()
+        spaces.put("people1", "# people 1\n\nsaid anew", partition="people")
+        assert (await workers.syncs.run()).state == "done"  # of the other lane, in between
+        for job in others:
+            assert await workers.do(job) == Done()
+        await workers.go_on()
+        report = workers.reports[-1]
+        assert report.mode == Mode.RECONCILE.value
+        assert report.accounted_for, report.counts
+        left = set(await documents(workers.syncs))
+        assert left == {
+            *(f"{space}{n}" for space in ("dev", "ops", "people") for n in (1, 2)),
+            "moved",
+        }
+        assert [run.state for run in await workers.runs()] == ["done"] * 4
+        await empty_queue(db)
 
 
 async def test_a_partition_that_dies_takes_no_sibling_with_it(

@@ -38,7 +38,7 @@ async def nursery(
     environment: dict[str, str], request: pytest.FixtureRequest
 ) -> AsyncIterator[Nursery]:
     """A program of its own, or a copy of this process, as a command makes it."""
-    nursery = Nursery(environment)
+    nursery = Nursery(environment, most=2)
     if request.param == "copied":
         nursery.end_threads = end_threads
     yield nursery
@@ -83,7 +83,7 @@ async def test_a_copy_is_made_only_without_other_threads(environment: dict[str, 
         asked.append(await end_threads())
         return asked[-1]
 
-    nursery = Nursery(environment)
+    nursery = Nursery(environment, most=2)
     nursery.end_threads = asks
     goes_on = threading.Event()
     busy = asyncio.create_task(asyncio.to_thread(goes_on.wait))
@@ -130,7 +130,7 @@ async def test_the_death_of_the_nursery_is_made_up_for(nursery: Nursery) -> None
 
 async def test_a_nursery_that_cannot_begin_is_told(tmp_path: Path) -> None:
     """At once, and with where to look."""
-    nursery = Nursery({**os.environ, "SYNCLINE_EMBEDDER": "no-such-model"})
+    nursery = Nursery({**os.environ, "SYNCLINE_EMBEDDER": "no-such-model"}, most=2)
     with pytest.raises(SynclineError, match="could make one"):
         await asyncio.wait_for(nursery.make(), 60)
     await nursery.close()
@@ -141,7 +141,7 @@ import asyncio, os, sys
 from syncline.sync.nursery import Nursery
 
 async def main():
-    nursery = Nursery(dict(os.environ))
+    nursery = Nursery(dict(os.environ), most=2)
     workers = [await nursery.make() for _ in range(2)]
     print(*(worker.pid for worker in workers), flush=True)
     await asyncio.Event().wait()

@@ -1,5 +1,5 @@
-"""`python fork_relay.py PATH MODULE word … FD`: a `python -m MODULE word … FD` in the background,
-forked by the server at PATH, with the descriptor FD.
+"""`python fork_relay.py PATH MODULE word … [FD]`: a `python -m MODULE word … [FD]` in the
+background, forked by the server at PATH, with the descriptor FD if there is one.
 
 It stands in its place for who started it, and ends as it does. Imports as little as can be.
 """
@@ -10,7 +10,8 @@ import socket
 import struct
 import sys
 
-path, module, *words, descriptor = sys.argv[1:]
+path, module, *words = sys.argv[1:]
+descriptors = [int(words.pop())] if words and words[-1].isdigit() else []
 order = {
     "module": module,
     "words": words,
@@ -21,9 +22,10 @@ order = {
 body = json.dumps(order).encode()
 with socket.socket(socket.AF_UNIX) as server:
     server.connect(path)
-    socket.send_fds(server, [struct.pack(">I", len(body))], [0, 1, 2, int(descriptor)])
+    socket.send_fds(server, [struct.pack(">I", len(body))], [0, 1, 2, *descriptors])
     server.sendall(body)
-    os.close(int(descriptor))
+    for descriptor in descriptors:
+        os.close(descriptor)
     news = b""
     while len(news) < 8 and (piece := server.recv(8)):
         news += piece

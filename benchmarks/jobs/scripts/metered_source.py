@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from collections import deque
@@ -47,6 +48,11 @@ PAGES = 5
 _ANSWER_SECONDS = 0.05
 _FAILING = 20
 _WINDOW_SECONDS = 1.0
+_LENGTH = 200
+_WORDS = [
+    "".join(random.Random(n).choices("abcdefghijklmnoprstuvw", k=n % 8 + 3)) for n in range(5_000)
+]
+"""Of which all pages consist, as those of a language do."""
 
 
 class MeteredSourceOptions(MeteredOptions):
@@ -140,10 +146,8 @@ class _Server:
         self._counts["answered"] += 1
         if "-" not in path:
             return web.json_response([f"{path}-{n}" for n in range(PAGES)])
-        words = " ".join(
-            blake2b(f"{path} {n}".encode(), digest_size=4).hexdigest() for n in range(200)
-        )
-        return web.Response(text=f"# Page {path}\n\n{words}\n")
+        text = " ".join(random.Random(path).choices(_WORDS, k=_LENGTH))
+        return web.Response(text=f"# Page {path}\n\n{text}\n")
 
     def _fails(self, path: str) -> bool:
         if path in self._failed or blake2b(path.encode()).digest()[0] % _FAILING:

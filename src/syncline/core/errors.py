@@ -18,6 +18,7 @@
     │   └── BadContent            what came cannot be used (too large, undecodable, …)
     ├── StoreError                the database
     │   ├── DatabaseUnavailable   it does not run, or cannot be reached or started
+    │   │   └── DatabaseLost      a session with it ended in its middle
     │   ├── SchemaMismatch        the database belongs to another version of Syncline
     │   ├── DatabaseInUse         others work with it, and what was asked for needs it alone
     │   ├── BadBackup             a backup is damaged, cut off, or not one that we can read
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "DatabaseInUse",
+    "DatabaseLost",
     "DatabaseUnavailable",
     "Fenced",
     "Forbidden",
@@ -175,6 +177,10 @@ class StoreError(SynclineError):
 
 class DatabaseUnavailable(StoreError):
     """The database does not run, or cannot be reached or started."""
+
+
+class DatabaseLost(DatabaseUnavailable):
+    """A session with the database ended in its middle: the server went away, or ended it."""
 
 
 class SchemaMismatch(StoreError):

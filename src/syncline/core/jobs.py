@@ -11,11 +11,13 @@ from syncline.core.model import ConnectionId, Json, WorkspaceId
 
 __all__ = [
     "ATTEMPTS",
+    "LOSSES",
     "ClaimedJob",
     "Dead",
     "Done",
     "HandedOn",
     "Handler",
+    "Lost",
     "NewJob",
     "Outcome",
     "Released",
@@ -26,6 +28,8 @@ __all__ = [
 
 ATTEMPTS = 3
 """How often a job is tried before it becomes a dead letter."""
+LOSSES = 4
+"""How often in a row a job may lose the database that others do not lose, at no cost."""
 _FIRST_SECONDS = 30.0
 _MOST_SECONDS = 3600.0
 
@@ -86,6 +90,18 @@ class Snooze:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The database went away in its middle: not counted, for that is seldom a job's fault.
+
+    One that loses it again and again, while other jobs do not, is tried as one that fails.
+    """
+
+    seconds: float
+    """Until it is tried again; twice as long after each further loss in a row."""
+    error: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """It is given back, to be claimed by another at once: not counted."""
 
@@ -102,7 +118,7 @@ class Dead:
     error: Mapping[str, Json]
 
 
-Outcome: TypeAlias = Done | Retry | Snooze | Released | HandedOn | Dead
+Outcome: TypeAlias = Done | Retry | Snooze | Lost | Released | HandedOn | Dead
 
 Handler: TypeAlias = Callable[[ClaimedJob, asyncio.Event], Awaitable[Outcome]]
 """Does a job. Its second argument is set when it should stop early: because the worker drains, or

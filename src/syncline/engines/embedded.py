@@ -18,12 +18,12 @@ from secrets import token_hex
 
 import psycopg
 
-from syncline.core.errors import DatabaseUnavailable, SynclineError
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable, SynclineError
 from syncline.core.jobs import (
     ClaimedJob,
-    Dead,
     HandedOn,
     Handler,
+    Lost,
     Outcome,
     Released,
     Retry,
@@ -34,6 +34,7 @@ from syncline.core.model import Json
 from syncline.core.redaction import redact
 from syncline.store import jobs
 from syncline.store.database import Connection, Database
+from syncline.store.explain import explain
 
 __all__ = ["EmbeddedEngine", "Ended"]
 
@@ -60,7 +61,7 @@ class EmbeddedEngine:
 
     database: Database
     handlers: Mapping[str, Handler]
-    """By kind of job."""
+    """By kind of job; those of other kinds are left to workers that know them."""
     concurrency: int
     """How many jobs at once."""
     per_key: int = 2
@@ -116,7 +117,7 @@ class EmbeddedEngine:
             listening = await stack.enter_async_context(
                 await self.database.connect(application="syncline worker")
             )
-            await jobs.hold_worker(listening, self.owner)
+            await jobs.hold_worker(listening, self.owner, self.handlers)
             await listening.execute(f"LISTEN {jobs.CHANNEL}")
             beside = [
                 asyncio.create_task(each)
@@ -159,7 +160,12 @@ class EmbeddedEngine:
             self._more = True
             return False
         claimed = await jobs.claim(
-            db, self.owner, most=room, per_key=self.per_key, lease=self.lease
+            db,
+            self.owner,
+            most=room,
+            per_key=self.per_key,
+            kinds=self.handlers,
+            lease=self.lease,
         )
         self._more = bool(claimed)
         for job in claimed:
@@ -170,17 +176,22 @@ class EmbeddedEngine:
         return self._more
 
     async def _do(self, job: ClaimedJob, stop: asyncio.Event) -> Outcome:
-        handler = self.handlers.get(job.kind)
-        if handler is None:
-            return Dead(_cause("unknown_kind", f"No worker here knows jobs of kind {job.kind!r}."))
         try:
-            return await handler(job, stop)
-        except (DatabaseUnavailable, psycopg.OperationalError) as error:
-            return Snooze(_DATABASE_SECONDS, _cause("DatabaseUnavailable", str(error)))
+            return await self.handlers[job.kind](job, stop)
+        except psycopg.Error as error:
+            return self._of_error(job, explain(error))
         except SynclineError as error:
-            cause = _cause(type(error).__name__, str(error))
+            return self._of_error(job, error)
         except Exception as error:  # noqa: BLE001 - kept with the job, which is tried again
             cause = _cause("unexpected", f"{type(error).__name__}: {error}")
+        return Retry(retry_after(job.attempts, chance=random.random()), cause)  # noqa: S311
+
+    def _of_error(self, job: ClaimedJob, error: SynclineError) -> Outcome:
+        cause = _cause(type(error).__name__, str(error))
+        if isinstance(error, DatabaseLost):
+            return Lost(_DATABASE_SECONDS, cause)
+        if isinstance(error, DatabaseUnavailable):
+            return Snooze(_DATABASE_SECONDS, cause)
         return Retry(retry_after(job.attempts, chance=random.random()), cause)  # noqa: S311
 
     def _note(self, job: ClaimedJob, task: asyncio.Task[Outcome]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -17,10 +16,9 @@ from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
 from syncline.store.migrations import HEAD, REVISIONS
 from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
+from syncline.store.sessions import IDLE_NAME, Connection, Sessions
 
 __all__ = ["Connection", "Database", "connect", "moment", "shown_address"]
-
-Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 _SESSION = "-c jit=off -c lock_timeout=10s -c statement_timeout=0 -c hnsw.ef_search=250"
 
@@ -69,7 +67,7 @@ class Database:
         self._server = None if settings.database_url else EmbeddedServer(settings)
         self._parameters: dict[str, str] = {}
         self._owner: dict[str, str] = {}
-        self._spare: list[Connection] = []
+        self._sessions = Sessions(self.connect)
 
     @property
     def address(self) -> str:
@@ -115,14 +113,14 @@ class Database:
     async def _check_schema(self, owner: dict[str, str]) -> None:
         """One SELECT in the ordinary case."""
         try:
-            first = await connect(self._parameters, application="syncline")
+            first = await connect(self._parameters, application=IDLE_NAME)
         except DatabaseUnavailable:
             if self._server is not None:
                 raise
             # The role that we would be may not exist before the first upgrade.
             await bring_up_to_date(owner)
-            first = await connect(self._parameters, application="syncline")
-        self._spare.append(first)
+            first = await connect(self._parameters, application=IDLE_NAME)
+        self._sessions.give(first)
         found = await self._revision(first)
         if found is None or (found != HEAD and found in REVISIONS):
             await bring_up_to_date(owner)
@@ -161,13 +159,11 @@ class Database:
     async def revive(self) -> None:
         """For who holds on to a database that went away: start the bundled server again if it
         has died. Another server's return is waited for by trying. Raises `DatabaseUnavailable`."""
-        spare, self._spare = self._spare, []
-        for connection in spare:
-            await connection.close()
+        await self._sessions.close()
         if self._server is not None:
             await self._server.revive()
 
-    async def connect(self, *, application: str = "syncline") -> Connection:
+    async def connect(self, *, application: str = IDLE_NAME) -> Connection:
         """A connection of the caller's own; the caller closes it."""
         return await connect(self._parameters, application=application)
 
@@ -175,23 +171,15 @@ class Database:
         """A connection that may make indexes; the caller closes it. For upkeep alone."""
         return await connect(self._owner, application="syncline upkeep")
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """Borrow a connection. A broken one is not given to the next borrower."""
-        connection = self._spare.pop() if self._spare else await self.connect()
-        try:
-            yield connection
-        finally:
-            if connection.closed or connection.info.transaction_status:
-                await connection.close()
-            else:
-                self._spare.append(connection)
+    def connection(
+        self, *, application: str = IDLE_NAME
+    ) -> AbstractAsyncContextManager[Connection]:
+        """Borrow a connection, under a name; see `Sessions.lend`."""
+        return self._sessions.lend(application)
 
     async def close(self) -> None:
         """Close what was borrowed and returned, and leave the bundled server."""
-        spare, self._spare = self._spare, []
-        for connection in spare:
-            await connection.close()
+        await self._sessions.close()
         if self._server is not None:
             await asyncio.shield(self._server.release())
 

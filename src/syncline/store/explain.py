@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from syncline.core.errors import DatabaseUnavailable, StoreError
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable, StoreError
 
 __all__ = ["explain"]
 
@@ -32,5 +32,5 @@ def explain(error: psycopg.Error) -> StoreError:
                 hint="`syncline doctor` checks the rights of its role.",
             )
         case psycopg.OperationalError() | psycopg.InterfaceError():
-            return DatabaseUnavailable(f"The database went away: {text}", hint=_STAYS)
+            return DatabaseLost(f"The database went away: {text}", hint=_STAYS)
     return StoreError(f"The database refused a statement: {text}", hint=_STAYS)

@@ -12,8 +12,18 @@ from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.store.database import Connection
+from syncline.store.jobs import unknown_kinds
 
-__all__ = ["Behind", "Failing", "Stuck", "failing_runs", "lagging", "stuck_jobs"]
+__all__ = [
+    "Behind",
+    "Failing",
+    "Stuck",
+    "Unknown",
+    "failing_runs",
+    "lagging",
+    "stuck_jobs",
+    "unknown_jobs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +164,27 @@ async def stuck_jobs(
             {"workspace": workspace, "unheard": unheard, "longest": longest, "most": most},
         )
         return await cursor.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Jobs that wait for a worker which knows their kind, while those that run do not."""
+
+    kind: str
+    count: int
+    workspace: str
+    """One that has some of them."""
+
+
+async def unknown_jobs(db: Connection, workspace: WorkspaceId | None) -> list[Unknown]:
+    """By kind."""
+    found = await db.execute(
+        "SELECT j.kind, count(*), min(w.name) FROM jobs j"
+        " JOIN workspaces w ON w.id = j.workspace_id"
+        " WHERE j.state = 'ready' AND (%(workspace)s::bigint IS NULL"
+        " OR j.workspace_id = %(workspace)s) GROUP BY j.kind ORDER BY j.kind",
+        {"workspace": workspace},
+    )
+    rows = await found.fetchall()
+    unknown = await unknown_kinds(db, [row[0] for row in rows]) if rows else set()
+    return [Unknown(*row) for row in rows if row[0] in unknown]

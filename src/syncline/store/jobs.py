@@ -20,10 +20,12 @@ from psycopg.types.json import Jsonb
 
 from syncline.core.jobs import (
     ATTEMPTS,
+    LOSSES,
     ClaimedJob,
     Dead,
     Done,
     HandedOn,
+    Lost,
     NewJob,
     Outcome,
     Released,
@@ -44,6 +46,7 @@ __all__ = [
     "promote",
     "renew",
     "rescue",
+    "unknown_kinds",
 ]
 
 CHANNEL = "syncline_jobs"
@@ -77,17 +80,23 @@ async def enqueue(db: Connection, jobs: Sequence[NewJob]) -> list[int]:
 
 
 async def claim(
-    db: Connection, owner: str, *, most: int, per_key: int, lease: float = LEASE_SECONDS
+    db: Connection,
+    owner: str,
+    *,
+    most: int,
+    per_key: int,
+    kinds: Collection[str] | None = None,
+    lease: float = LEASE_SECONDS,
 ) -> list[ClaimedJob]:
     """Take up to `most` jobs that are ready, at most `per_key` of each limit key running at once.
 
-    Adds one to their attempts and epochs.
+    Only those of these kinds, if any are named. Adds one to their attempts and epochs.
     """
     async with db.cursor(row_factory=class_row(ClaimedJob)) as cursor:
         await cursor.execute(
             "SELECT id, workspace_id, connection_id, kind, payload, version, attempts, epoch"
-            " FROM claim_jobs(%s, %s, %s, %s) ORDER BY priority DESC, turn, id",
-            (owner, most, round(lease), per_key),
+            " FROM claim_jobs(%s, %s, %s, %s, %s) ORDER BY priority DESC, turn, id",
+            (owner, most, round(lease), per_key, None if kinds is None else list(kinds)),
         )
         return await cursor.fetchall()
 
@@ -131,6 +140,13 @@ def _in_words(job: ClaimedJob, outcome: Outcome) -> dict[str, Json]:
             return words | {"outcome": "retry", "wait": max(0.0, seconds), "error": error}
         case Snooze(seconds, reason):
             return words | {"outcome": "snooze", "wait": max(0.0, seconds), "error": reason}
+        case Lost(seconds, error):
+            return words | {
+                "outcome": "lost",
+                "wait": max(0.0, seconds),
+                "error": error,
+                "losses": LOSSES,
+            }
         case Released():
             return words | {"outcome": "released", "wait": 0}
         case HandedOn():
@@ -157,17 +173,39 @@ def _worker_lock(owner: str) -> str:
     return f"hashtextextended('syncline worker ' || {owner}, 0)"
 
 
-async def hold_worker(db: Connection, owner: str) -> None:
-    """Be known to live, as long as this session does."""
+def _kind_lock(kind: str) -> str:
+    return f"hashtextextended('syncline jobs of kind ' || {kind}, 0)"
+
+
+async def hold_worker(db: Connection, owner: str, kinds: Collection[str] = ()) -> None:
+    """Be known to live, and to know these kinds of jobs, as long as this session does."""
     await db.execute(f"SELECT pg_advisory_lock({_worker_lock('%s::text')})", (owner,))
+    await db.execute(
+        f"SELECT pg_advisory_lock_shared({_kind_lock('k')}) FROM unnest(%s::text[]) k",
+        (sorted(kinds),),
+    )
+
+
+_HELD = """(SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
+    AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32 | l.objid::bigint) = {})"""
+
+
+async def unknown_kinds(db: Connection, kinds: Collection[str]) -> set[str]:
+    """Which of these kinds no worker that lives knows; none where there is no worker at all."""
+    found = await db.execute(
+        "SELECT k FROM unnest(%s::text[]) k WHERE EXISTS (SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name = 'syncline worker')"
+        f" AND NOT EXISTS {_HELD.format(_kind_lock('k'))}",
+        (sorted(kinds),),
+    )
+    return {row[0] for row in await found.fetchall()}
 
 
 _GONE = f"""
 SELECT o.owner FROM (SELECT DISTINCT owner FROM jobs WHERE state = 'running') o
-WHERE NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted
-    AND l.objsubid = 1
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND (l.classid::bigint << 32 | l.objid::bigint) = {_worker_lock("o.owner")})
+WHERE NOT EXISTS {_HELD.format(_worker_lock("o.owner"))}
 """
 
 _RESCUE = f"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from psycopg.rows import class_row
@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from syncline.core.errors import NotHere, UsageError
 from syncline.core.model import Json, WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.jobs import CHANNEL
+from syncline.store.jobs import CHANNEL, unknown_kinds
 from syncline.store.runs import fence_run
 
 __all__ = ["JobRow", "cancel_job", "find_job", "list_jobs", "retry_job"]
@@ -62,7 +62,7 @@ async def list_jobs(
             _SELECT + " AND (%s::text[] = '{}' OR j.state = ANY(%s)) ORDER BY j.id DESC LIMIT %s",
             (workspace, list(states), list(states), limit),
         )
-        return await cursor.fetchall()
+        return await _with_unknown(db, await cursor.fetchall())
 
 
 async def find_job(db: Connection, workspace: WorkspaceId, job: int) -> JobRow:
@@ -75,7 +75,26 @@ async def find_job(db: Connection, workspace: WorkspaceId, job: int) -> JobRow:
             f"There is no job {job} in this workspace.",
             hint="A job that is done leaves no trace but its run: see `syncline runs`.",
         )
-    return row
+    return (await _with_unknown(db, [row]))[0]
+
+
+async def _with_unknown(db: Connection, rows: Sequence[JobRow]) -> list[JobRow]:
+    """Say of those that wait for a worker that knows them, and there is none, that they do."""
+    kinds = {row.kind for row in rows if row.state == "ready"}
+    unknown = await unknown_kinds(db, kinds) if kinds else set()
+    return [
+        replace(
+            row,
+            error={
+                "code": "unknown_kind",
+                "message": f"No worker that runs knows jobs of kind {row.kind!r}: a newer Syncline"
+                " has made it, and has to do it.",
+            },
+        )
+        if row.state == "ready" and row.kind in unknown
+        else row
+        for row in rows
+    ]
 
 
 async def cancel_job(db: Connection, workspace: WorkspaceId, job: int) -> str:
@@ -111,7 +130,8 @@ async def retry_job(db: Connection, workspace: WorkspaceId, job: int) -> None:
     """
     async with db.transaction():
         found = await db.execute(
-            "UPDATE jobs j SET state = 'ready', attempts = 0, run_at = moment(), ended_at = NULL"
+            "UPDATE jobs j SET state = 'ready', attempts = 0, losses = 0, run_at = moment(),"
+            " ended_at = NULL"
             " WHERE j.workspace_id = %s AND j.id = %s AND j.state IN"
             " ('waiting', 'dead', 'cancelled') AND NOT EXISTS (SELECT FROM jobs o"
             " WHERE o.dedupe_key = j.dedupe_key AND o.id <> j.id"

@@ -99,14 +99,20 @@ class Unplanned:
 
 
 _UNPLANNED = """
-SELECT c.workspace_id, c.id, c.kind, c.schedule, c.last_slot, moment() AS now,
-    (c.schedule IS NOT NULL OR %(with_default)s) AND NOT EXISTS (
-        SELECT FROM jobs j WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id
-        AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')) AS wanted
-FROM connections c
-WHERE c.next_due IS NULL AND NOT c.resting AND NOT c.paused AND c.attention IS NULL
-    AND c.schedule IS DISTINCT FROM 'manual' AND (c.workspace_id, c.id) > (%(workspace)s, %(id)s)
-ORDER BY c.workspace_id, c.id LIMIT %(most)s
+WITH page AS MATERIALIZED (
+    SELECT c.workspace_id, c.id, c.kind, c.schedule, c.last_slot,
+        row_number() OVER (ORDER BY c.workspace_id, c.id) AS nth,
+        (c.schedule IS NOT NULL OR %(with_default)s) AND NOT EXISTS (
+            SELECT FROM jobs j WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id
+            AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')) AS wanted
+    FROM connections c
+    WHERE c.next_due IS NULL AND NOT c.resting AND NOT c.paused AND c.attention IS NULL
+        AND c.schedule IS DISTINCT FROM 'manual'
+        AND (c.workspace_id, c.id) > (%(workspace)s, %(id)s)
+    ORDER BY c.workspace_id, c.id LIMIT %(most)s
+)
+SELECT workspace_id, id, kind, schedule, last_slot, moment(), wanted, nth FROM page
+WHERE wanted OR nth = %(most)s ORDER BY nth
 """
 
 
@@ -123,8 +129,9 @@ async def unplanned(
     async with _along_indexes(db), db.cursor() as cursor:
         await cursor.execute(_UNPLANNED, wanted)
         rows = await cursor.fetchall()
-    place = (rows[-1][0], rows[-1][1]) if len(rows) == most else None
-    return [Unplanned(*row[:-1]) for row in rows if row[-1]], place
+    full = bool(rows) and rows[-1][-1] == most
+    place = (rows[-1][0], rows[-1][1]) if full else None
+    return [Unplanned(*row[:-2]) for row in rows if row[-2]], place
 
 
 @dataclass(frozen=True, slots=True)

@@ -446,6 +446,8 @@ CREATE TABLE jobs (
     started_at     timestamptz,
     ended_at       timestamptz,
     limit_keys     text[],
+    losses         integer NOT NULL DEFAULT 0,
+    outlived       boolean NOT NULL DEFAULT false,
     FOREIGN KEY (workspace_id, connection_id) REFERENCES connections ON DELETE CASCADE,
     CHECK ((state = 'running') = (owner IS NOT NULL)),
     CHECK ((state = 'running') = (lease_until IS NOT NULL))
@@ -456,13 +458,15 @@ CREATE INDEX jobs_turns ON jobs (workspace_id, priority, turn) WHERE state = 're
 CREATE INDEX jobs_waiting ON jobs (run_at) WHERE state = 'waiting';
 CREATE INDEX jobs_running ON jobs (limit_keys) WHERE state = 'running';
 CREATE INDEX jobs_of_connection ON jobs (workspace_id, connection_id);
+CREATE INDEX jobs_losing ON jobs (id) WHERE losses > 0;
 CREATE UNIQUE INDEX jobs_dedupe ON jobs (dedupe_key)
     WHERE state IN ('waiting', 'ready', 'running');
 
 -- A queue is empty one moment and has 100,000 jobs the next. So its functions plan once, and read it
 -- along its indexes whatever the statistics say. (Only a plain index scan marks the entries of jobs
 -- that are gone, which the next one then passes over.)
-CREATE FUNCTION claim_jobs(claimer text, most integer, lease_seconds integer, per_key integer)
+CREATE FUNCTION claim_jobs(claimer text, most integer, lease_seconds integer, per_key integer,
+    kinds text[] DEFAULT '{sync,reconcile,partition}')
 RETURNS SETOF jobs LANGUAGE plpgsql
 SET enable_bitmapscan = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -477,8 +481,9 @@ BEGIN
         WHERE b.state = 'running' AND b.limit_keys IS NOT NULL GROUP BY k.key
     ), nearest AS MATERIALIZED (
         SELECT n.id, n.limit_keys, n.priority, n.turn FROM jobs n
-        WHERE n.state = 'ready' AND (n.limit_keys IS NULL OR NOT n.limit_keys && ARRAY(
-            SELECT f.key FROM busy f WHERE f.jobs >= per_key))
+        WHERE n.state = 'ready' AND (kinds IS NULL OR n.kind = ANY(kinds))
+            AND (n.limit_keys IS NULL OR NOT n.limit_keys && ARRAY(
+                SELECT f.key FROM busy f WHERE f.jobs >= per_key))
         ORDER BY n.priority DESC, n.turn, n.id LIMIT most * 4
     ), ranked AS (
         SELECT n.id, k.key, row_number() OVER (
@@ -501,7 +506,9 @@ BEGIN
 END $$;
 
 -- What came of jobs, where their epochs are still the ones that were claimed: their new states, and
--- whether others may have waited for their end.
+-- whether others may have waited for their end. One that loses the database costs no attempt, unless
+-- it does so again and again while others do not: while it waited, another was done; or no other
+-- has lost it.
 CREATE FUNCTION finish_jobs(outcomes jsonb, most_attempts integer)
 RETURNS TABLE (id bigint, state text, limited boolean) LANGUAGE plpgsql
 SET enable_bitmapscan = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
@@ -511,19 +518,36 @@ BEGIN
     USING jsonb_to_recordset(outcomes) AS u (id bigint, epoch integer, outcome text)
     WHERE u.outcome = 'done' AND j.id = u.id AND j.epoch = u.epoch AND j.state = 'running'
     RETURNING j.id, 'done', j.limit_keys IS NOT NULL;
+    IF FOUND AND EXISTS (SELECT FROM jobs j WHERE j.losses > 0) THEN
+        -- The database is not away: those that have lost it and wait are outlived by others.
+        UPDATE jobs j SET outlived = true WHERE j.id IN (
+            SELECT o.id FROM jobs o WHERE o.losses > 0 AND o.state = 'waiting' AND NOT o.outlived
+            FOR UPDATE SKIP LOCKED);
+    END IF;
     IF NOT outcomes @? '$[*] ? (@.outcome != "done")' THEN
         RETURN;
     END IF;
     RETURN QUERY
-    UPDATE jobs j SET owner = NULL, lease_until = NULL, error = coalesce(u.error, j.error),
+    UPDATE jobs j SET owner = NULL, lease_until = NULL, ended_at = moment(), cancel = false,
         state = CASE WHEN j.cancel THEN 'cancelled'
-                     WHEN u.outcome = 'dead'
-                          OR u.outcome = 'retry' AND j.attempts >= most_attempts THEN 'dead'
+                     WHEN u.outcome = 'dead' OR e.tried AND j.attempts >= most_attempts THEN 'dead'
                      WHEN u.wait > 0 THEN 'waiting' ELSE 'ready' END,
-        attempts = j.attempts - CASE WHEN u.outcome IN ('snooze', 'released') THEN 1 ELSE 0 END,
-        run_at = moment() + make_interval(secs => u.wait), ended_at = moment(), cancel = false
-    FROM jsonb_to_recordset(outcomes)
-        AS u (id bigint, epoch integer, outcome text, wait float8, error jsonb)
+        attempts = j.attempts - CASE WHEN e.tried OR u.outcome = 'dead' THEN 0 ELSE 1 END,
+        run_at = moment() + make_interval(secs => u.wait * 2 ^ least(e.lost - 1, 6)),
+        losses = CASE u.outcome WHEN 'lost' THEN e.lost WHEN 'released' THEN j.losses ELSE 0 END,
+        outlived = u.outcome = 'released' AND j.outlived,
+        error = CASE WHEN u.outcome = 'lost' AND e.tried THEN u.error || jsonb_build_object('message',
+            format('%s (%s times in a row, while other jobs did not lose it)',
+                   u.error ->> 'message', e.lost)) ELSE coalesce(u.error, j.error) END
+    FROM jsonb_to_recordset(outcomes) AS u (id bigint, epoch integer, outcome text, wait float8,
+            error jsonb, losses integer)
+        JOIN jobs k ON k.id = u.id
+        CROSS JOIN LATERAL (SELECT CASE WHEN u.outcome <> 'lost' THEN 1
+            WHEN k.losses = 0 OR k.outlived OR NOT EXISTS (
+                SELECT FROM jobs o WHERE o.losses > 0 AND o.id <> k.id) THEN k.losses + 1
+            ELSE k.losses END AS lost) l
+        CROSS JOIN LATERAL (SELECT l.lost, u.outcome = 'retry'
+            OR u.outcome = 'lost' AND l.lost > u.losses AS tried) e
     WHERE u.outcome <> 'done' AND j.id = u.id AND j.epoch = u.epoch AND j.state = 'running'
     RETURNING j.id, j.state, j.limit_keys IS NOT NULL;
 END $$;

@@ -32,8 +32,10 @@ _NOTES = 200
 """Results without content that are stored together."""
 _FETCHES = 16
 _MOST_CONFLICTS = 3
-_PATIENCE_SECONDS = 0.2
-"""How long a batch that is not full may wait for more."""
+_PATIENCE_SECONDS = 1.0
+"""How long a batch that is not full may wait for more: a source that lets us ask slowly would make
+each entry a batch of its own."""
+_LOOK_SECONDS = 0.2
 
 
 class Dispatcher:
@@ -113,7 +115,7 @@ class Dispatcher:
                 await self._fail_limited()
             while (landing := self.flight.landing(key)) is not None:
                 await self.flush()
-                await asyncio.wait({landing}, timeout=_PATIENCE_SECONDS)
+                await asyncio.wait({landing}, timeout=_LOOK_SECONDS)
 
     async def read(
         self, entry: Entry, partition: str, revision: int, validators: Validators | None

@@ -15,9 +15,11 @@ from syncline.store.health_read import (
     Behind,
     Failing,
     Stuck,
+    Unknown,
     failing_runs,
     lagging,
     stuck_jobs,
+    unknown_jobs,
 )
 from syncline.store.models import troubled_models
 
@@ -34,7 +36,7 @@ class Finding:
 
     state: HealthState
     what: str
-    """`lag`, `errors`, `stuck` or `embeddings`."""
+    """`lag`, `errors`, `stuck`, `unknown` or `embeddings`."""
     message: str
     advice: str
     workspace: str | None = None
@@ -110,6 +112,7 @@ async def read_health(
     findings = [_of_stuck(each) for each in stuck]
     findings += [found for each in behind if (found := _of_lag(each, settings)) is not None]
     findings += _of_errors(runs, failed, failing, settings)
+    findings += [_of_unknown(each) for each in await unknown_jobs(db, workspace)]
     findings += [_of_model(*each) for each in await troubled_models(db, workspace)]
     findings.sort(key=lambda each: -each.state.exit_code)
     lag = behind[0].lag if behind else 0.0
@@ -174,6 +177,17 @@ def _advice(row: Behind) -> str:
     return (
         f"{command(row.workspace, 'runs', '--connection', row.connection)} tells how it went; "
         "`syncline up` or `syncline scheduler` must be running."
+    )
+
+
+def _of_unknown(jobs: Unknown) -> Finding:
+    return Finding(
+        HealthState.DEGRADED,
+        "unknown",
+        f"No worker that runs knows jobs of kind {jobs.kind!r}, and {jobs.count} wait.",
+        "A newer Syncline has made them: upgrade the machines that run workers, or start "
+        "`syncline worker` where the newer one is.",
+        jobs.workspace,
     )
 
 

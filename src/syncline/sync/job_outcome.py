@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
-from syncline.core.errors import DatabaseUnavailable
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable
 from syncline.core.jobs import (
     ClaimedJob,
     Dead,
     Done,
+    Lost,
     Outcome,
     Released,
     Retry,
@@ -46,6 +47,8 @@ async def outcome_of(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
         return Dead(error)
     if code in _LATER:
         return Snooze(_snooze_seconds(error.get("retry_after"), random.random()), error)  # noqa: S311
+    if code == DatabaseLost.__name__:
+        return Lost(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
     if code == DatabaseUnavailable.__name__:  # not the job's fault: no attempt is counted
         return Snooze(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
     return Retry(retry_after(job.attempts, chance=random.random()), error)  # noqa: S311

@@ -26,7 +26,7 @@ from syncline.store.runs import RunRef, let_go, open_run, renew
 from syncline.store.status_read import last_listed
 from syncline.sync.report import Progress
 
-__all__ = ["taken_lane", "told", "until_fenced"]
+__all__ = ["holding", "taken_lane", "told", "until_fenced"]
 
 _NOTE_SECONDS = 2.0
 """How often a run tells others how far it is; its lease is renewed with it."""
@@ -47,8 +47,7 @@ async def taken_lane(
 
     Raises `RunInProgress` if another run holds it, unless `wait` or `force`.
     """
-    session = await database.connect()
-    try:
+    async with holding(database) as session:
         while True:
             try:
                 run = await open_run(session, row.workspace_id, row.id, mode, force=force)
@@ -61,9 +60,18 @@ async def taken_lane(
                 if stop.is_set():
                     raise
         yield session, run
-        await let_go(session)
-    finally:
-        await session.close()
+
+
+@asynccontextmanager
+async def holding(database: Database) -> AsyncIterator[Connection]:
+    """A session that takes a lane, and lets it go at the end. It ends with whatever goes wrong."""
+    async with database.connection() as session:
+        try:
+            yield session
+            await let_go(session)
+        except BaseException:
+            await session.close()
+            raise
 
 
 async def until_fenced(

@@ -2,7 +2,8 @@
 
 So the second worker costs a few milliseconds instead of half a second, what all of them hold (the
 code, the model) is in memory once, and a replacement for one that died is there at once. Where
-forking is not safe (it is on Linux alone), each worker is a process started anew.
+forking is not safe (it is on Linux alone), each worker is a process started anew; so is the only
+one of a service, with whom a nursery would share nothing but its memory.
 
 A command that has the process for itself forks the nursery too, which then has most of its imports
 already, in a moment without threads. Everybody else starts it as a program of its own.
@@ -58,8 +59,10 @@ class WorkerProcess:
 class Nursery:
     """Makes worker processes, and waits for their ends."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, most: int) -> None:
+        """It is asked for `most` workers at a time."""
         self._environment = environment
+        self._most = most
         self.end_threads: Callable[[], Awaitable[bool]] | None = None
         """Set by whoever has this process for itself: ends its idle threads, and tells whether
         none but the main one is left."""
@@ -73,7 +76,7 @@ class Nursery:
 
     async def make(self) -> WorkerProcess:
         """A new worker. Raises `SynclineError` where none can be made."""
-        if sys.platform != "linux":
+        if sys.platform != "linux" or (self._most == 1 and self.end_threads is None):
             return await self._spawn()
         async with self._lock:
             if self._news is None or self._news.done():

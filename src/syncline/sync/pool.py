@@ -13,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced, SynclineError
 from syncline.core.failpoints import Failpoint, hit
 from syncline.sync.nursery import Nursery, WorkerProcess
 from syncline.sync.work import BatchDone, RunContext, WorkItem
@@ -74,7 +74,8 @@ class WorkerPool:
     """Up to `size` workers, shared by the runs of this process."""
 
     def __init__(self, environment: Mapping[str, str], *, size: int, batch_seconds: float) -> None:
-        self._nursery = Nursery({**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"})
+        environment = {**os.environ, **environment, "OPENBLAS_NUM_THREADS": "1"}
+        self._nursery = Nursery(environment, most=size)
         self._batch_seconds = batch_seconds
         self.size = size
         self._idle: list[_Worker] = []
@@ -178,6 +179,8 @@ def _unwrap(answer: Any) -> BatchDone:
     kind, message, hint = answer[1:]
     if kind == "fenced":
         raise Fenced(message, hint=hint)
+    if kind == "lost":
+        raise DatabaseLost(message, hint=hint)
     if kind == "database":
         raise DatabaseUnavailable(message, hint=hint)
     raise SynclineError(message, hint=hint)

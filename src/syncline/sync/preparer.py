@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,15 +72,16 @@ class Preparer:
         capabilities: Capabilities,
         embedder: EmbedderInfo,
         load_embedder: Callable[[], Embedder],
-        connection: Connection,
+        session: Callable[[], AbstractAsyncContextManager[Connection]],
         resources: AsyncExitStack,
     ) -> None:
+        """`session` lends one of the database's for a batch."""
         self._context = context
         self._connector = connector
         self._capabilities = capabilities
         self._embedder = embedder
         self._load_embedder = load_embedder
-        self._db = connection
+        self._session = session
         self._resources = resources
         self._filter = Filter.model_validate(dict(context.filter))
         if context.now is not None:
@@ -92,7 +93,7 @@ class Preparer:
         self._model: int | None = None
 
     async def close(self) -> None:
-        """Close the connector and the database session."""
+        """Close the connector."""
         await self._resources.aclose()
 
     async def run(self, seq: int, items: Sequence[WorkItem]) -> BatchDone:
@@ -103,14 +104,24 @@ class Preparer:
             (r.item.entry.id, r.outcome.target) for r in readings if isinstance(r.outcome, Alias)
         ]
         readings = [r for r in readings if not isinstance(r.outcome, Alias)]
+        async with self._session() as db:
+            return await self._store(db, seq, readings, aliases)
+
+    async def _store(
+        self,
+        db: Connection,
+        seq: int,
+        readings: Sequence[_Reading],
+        aliases: Sequence[tuple[str, str]],
+    ) -> BatchDone:
         for attempt in range(5):
-            known = await look_up(self._db, self._context.run, [r.item.entry.key for r in readings])
-            batch, decisions = await self._prepare(seq, readings, known)
+            known = await look_up(db, self._context.run, [r.item.entry.key for r in readings])
+            batch, decisions = await self._prepare(db, seq, readings, known)
             hit(Failpoint.BATCH_PREPARED)
             if self._context.plan:
                 return _planned(batch, decisions, known, aliases)
             try:
-                done = await commit_batch(self._db, batch)
+                done = await commit_batch(db, batch)
             except Conflict:
                 # What we relied on was collected meanwhile; the next look sees that.
                 if attempt == 4:
@@ -143,15 +154,15 @@ class Preparer:
         return _Reading(item, content, outcome)
 
     async def _prepare(
-        self, seq: int, readings: Sequence[_Reading], known: dict[Any, Known]
+        self, db: Connection, seq: int, readings: Sequence[_Reading], known: dict[Any, Known]
     ) -> tuple[Batch, list[Decision]]:
         run = self._context.run
         texts = {r.outcome.hash: r.outcome for r in readings if isinstance(r.outcome, Extracted)}
-        stored = await known_contents(self._db, run.workspace_id, list(texts), self._index)
+        stored = await known_contents(db, run.workspace_id, list(texts), self._index)
         indexed = self._index_texts([text for h, text in texts.items() if h not in stored])
-        sections = await self._compare(readings, known, indexed)
+        sections = await self._compare(db, readings, known, indexed)
         results = [self._result(r, indexed, sections) for r in readings]
-        made, reused = await self._embed(indexed)
+        made, reused = await self._embed(db, indexed)
         batch = Batch(
             run,
             seq,
@@ -181,17 +192,15 @@ class Preparer:
         }
 
     async def _embed(
-        self, indexed: dict[Any, Indexed]
+        self, db: Connection, indexed: dict[Any, Indexed]
     ) -> tuple[tuple[Sequence[bytes], Any], Sequence[bytes]]:
         """Vectors for the chunks whose text has none yet; and the hashes of the others."""
         wanted = {c.hash: c for i in indexed.values() for c in i.chunks}
         if not wanted:
             return ((), None), ()
         if self._model is None:
-            self._model = await model_id(self._db, self._embedder, make=not self._context.plan)
-        have = await known_embeddings(
-            self._db, self._context.run.workspace_id, self._model, list(wanted)
-        )
+            self._model = await model_id(db, self._embedder, make=not self._context.plan)
+        have = await known_embeddings(db, self._context.run.workspace_id, self._model, list(wanted))
         missing = sorted(set(wanted) - have)
         if not missing or self._context.plan:
             return (missing, None), sorted(have)
@@ -199,7 +208,11 @@ class Preparer:
         return (missing, vectors), sorted(have)
 
     async def _compare(
-        self, readings: Sequence[_Reading], known: dict[Any, Known], indexed: dict[Any, Indexed]
+        self,
+        db: Connection,
+        readings: Sequence[_Reading],
+        known: dict[Any, Known],
+        indexed: dict[Any, Indexed],
     ) -> dict[str, Any]:
         """Layer three of change detection: for texts that moved, which sections did."""
         moved = {}
@@ -216,7 +229,7 @@ class Preparer:
         if not moved:
             return {}
         old = await sections_of(
-            self._db, self._context.run.workspace_id, sorted({c for c, _ in moved.values()})
+            db, self._context.run.workspace_id, sorted({c for c, _ in moved.values()})
         )
         answers = {}
         for entry_id, (content, text) in moved.items():

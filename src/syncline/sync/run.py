@@ -71,7 +71,7 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
         _log.debug("Run %s of %s begins.", run.id, connection.name, extra={"run": run.id})
         async with (
             ending(session, run, report, request.stop) as started,
-            await tools.database.connect(application=session_name(run)) as db,
+            tools.database.connection(application=session_name(run)) as db,
         ):
             progress = Progress()
             work = execute(tools, request, run, db, report, progress)

@@ -17,11 +17,11 @@ from syncline.store import parts
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection
 from syncline.store.parts import Part, SharedRun
-from syncline.store.runs import RunRef, let_go, resume_run, session_name
+from syncline.store.runs import RunRef, resume_run, session_name
 from syncline.store.timetable import connection_by_id
 from syncline.store.workspaces import workspace_name
 from syncline.sync.job_outcome import NEEDS_A_PERSON, outcome_of
-from syncline.sync.lane import told, until_fenced
+from syncline.sync.lane import holding, told, until_fenced
 from syncline.sync.report import Progress, Report
 from syncline.sync.request import RunRequest, ShareOut, Tools
 from syncline.sync.run import close_shared, ending, read_partition, write_warnings
@@ -90,14 +90,14 @@ async def _read_part(
     report: Report,
     stop: asyncio.Event,
 ) -> None:
-    async with await tools.database.connect() as session:
+    async with tools.database.connection() as session:
         begun = await parts.begin_part(session, shared.ref, int(job.payload["part"]), job.epoch)
         if begun is not None:
             run, partition, report.tally = begun
             assert partition is not None
             hit(Failpoint.PART_BEGUN)
             request = RunRequest(row, shared.mode, began=shared.started_at, stop=stop)
-            async with await tools.database.connect(application=session_name(run)) as db:
+            async with tools.database.connection(application=session_name(run)) as db:
                 progress = Progress()
                 work = _read(tools, request, run, db, partition, report, progress)
                 await until_fenced(work, session, run, progress, time.monotonic())
@@ -142,7 +142,7 @@ async def close_run_of(
     Stopped early, the run stays open, for the next who claims the job. Raises `RunInProgress`.
     """
     report = Report(row.name, shared.mode.value, row.kind, run=shared.ref.id)
-    async with await tools.database.connect() as session:
+    async with holding(tools.database) as session:
         try:
             await resume_run(session, shared.ref, shared.mode.lane)
             begun = await parts.begin_part(session, shared.ref, shared.parts + 1, job.epoch)
@@ -156,7 +156,7 @@ async def close_run_of(
         request = RunRequest(row, shared.mode, began=shared.started_at, stop=stop)
         async with (
             ending(session, shared.ref, report, stop, ago=shared.seconds) as started,
-            await tools.database.connect(application=session_name(run)) as db,
+            tools.database.connection(application=session_name(run)) as db,
         ):
             progress = Progress()
             work = _close(
@@ -169,7 +169,6 @@ async def close_run_of(
                 progress,
             )
             await until_fenced(work, session, run, progress, started)
-        await let_go(session)
     return report
 
 

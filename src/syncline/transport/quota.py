@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from syncline.core.errors import HostHeld
 from syncline.core.ports import Clock
 from syncline.core.quota import Bucket, Quota
-from syncline.transport.ledger import Ledger, Lot, Order, Told
+from syncline.transport.ledger import Ledger, Lot, Order, Sold, Told
 from syncline.transport.moments import shown_moment
 from syncline.transport.retry import Sleep
 from syncline.transport.told import told_by
@@ -58,7 +58,10 @@ class Meter:
         self._back: list[Lot] = []
         self._buying = asyncio.Lock()
         self._waiting = 0
-        self._batch = 4
+        self._batch = 1
+        self._spent = 0
+        self._expired = False
+        """Of the last purchase."""
         self._told: Told | None = None
         self._told_at = 0.0
 
@@ -78,6 +81,7 @@ class Meter:
                     hand.count -= 1
             else:
                 hand.count -= 1
+            self._spent += 1
         finally:
             self._waiting -= 1
         if self._told is not None:
@@ -114,14 +118,14 @@ class Meter:
             if hand.count and hand.ends >= now:
                 return hand
             if hand.count:
-                # Bought too early; a smaller batch wastes less.
                 self._back.append(Lot(hand.at, hand.count))
-                self._batch = max(1, self._batch - hand.count)
+                self._expired = True
             self._hands.popleft()
         return None
 
     async def _buy(self) -> None:
         """Have tokens in hand, some of them perhaps for later. Raises `HostHeld`."""
+        await asyncio.sleep(0)  # who comes in the same moment is bought for as well
         waited = 0.0
         while True:
             needed = max(1, self._waiting)
@@ -143,13 +147,27 @@ class Meter:
                     "count too.",
                 )
             await self._sleep(sold.wait)
-        self._batch = min(self._batch * 2, _MOST)
+        self._decide_batch(sold)
         got = self._clock.monotonic()
         # The ledger's now was some moment in between.
         life = self._life - min(got - asked, self._life / 2)
         for lot in sold.lots:
             begins = got + lot.at - sold.now
             self._hands.append(_Hand(lot.at, begins, begins + life, lot.count))
+
+    def _decide_batch(self, sold: Sold) -> None:
+        """How many tokens the next purchase takes for what has not been asked yet.
+
+        What lies in our hands unused keeps others waiting: more and more, as long as all are spent
+        in time; as many as were, else; and none where those that we got are for later.
+        """
+        if sold.lots[-1].at > sold.now + self._life:
+            self._batch = 1
+        elif self._expired:
+            self._batch = max(1, self._spent)
+        else:
+            self._batch = min(self._batch * 2, _MOST)
+        self._spent, self._expired = 0, False
 
     def _order(self, wanted: int, needed: int) -> Order:
         return Order(

@@ -67,6 +67,33 @@ async def test_who_needs_tokens_at_once_buys_them_together(
     assert len(ledger.orders) <= 3
 
 
+async def test_a_short_session_keeps_no_token_from_others(
+    meter: Meter, ledger: MemoryLedger
+) -> None:
+    """A list, and the five pages that it names: none is bought that is not spent."""
+    await meter.take()
+    await asyncio.gather(*(meter.take() for _ in range(5)))
+    assert [order.wanted for order in ledger.orders] == [1, 5]
+
+
+async def test_no_more_is_bought_than_is_spent_in_time(
+    meter: Meter, ledger: MemoryLedger, clock: FakeClock
+) -> None:
+    """Who asks now and then, or waits for tokens with others, takes few ahead of its needs."""
+    for _ in range(20):
+        await meter.take()
+    assert ledger.orders[-1].wanted > 10
+    for _ in range(2):
+        clock.advance(30)
+        await meter.take()
+    assert ledger.orders[-1].wanted < 10
+    ledger.sells = [[(8.0, 20)]]
+    clock.advance(30)
+    for _ in range(21):
+        await meter.take()
+    assert ledger.orders[-1].wanted == 1
+
+
 async def test_too_long_a_wait_is_the_callers(meter: Meter, ledger: MemoryLedger) -> None:
     """It is told for how long, and why."""
     ledger.refuses = (5000.0, "the source said so")
@@ -79,9 +106,9 @@ async def test_what_the_source_tells_goes_with_the_next_purchase(
     meter: Meter, ledger: MemoryLedger, clock: FakeClock
 ) -> None:
     """As it is by then: less what was spent since, and so much later. Once."""
+    ledger.sells = [[(0.0, 4)]]
     await meter.take()
     meter.hear({"x-ratelimit-remaining": "50", "x-ratelimit-reset": "30"})
-    ledger.sells = [[(0.0, 4)]]
     for _ in range(3):
         await meter.take()
     clock.advance(10)

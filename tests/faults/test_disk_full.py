@@ -1,0 +1,141 @@
+"""The disk is full under a service: it says so, loses nothing, and goes on when there is room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from syncline.core.errors import DatabaseUnavailable
+from syncline.core.jobs import NewJob
+from syncline.settings import Settings
+from syncline.store import jobs
+from syncline.store.connections import add_connection
+from syncline.store.database import Database
+from syncline.store.runs import list_runs
+from syncline.store.workspaces import make_workspace
+from syncline.sync.sync_job import SYNC
+from tests.support.commands import Commands
+from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
+from tests.support.state import assert_consistent
+from tests.support.world import World
+
+_SIZE = 320
+"""Megabytes. A database without documents takes some hundred."""
+_ROOM = 6
+"""Megabytes that are left to the sync, which needs more."""
+_PAGES = 150
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Settings]:
+    """A data folder on a small file system of its own."""
+    folder = make_data_folder()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root on Linux can make a small file system")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}m,mode=711", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {mounted.stderr.strip()}")
+    inner = folder / "data"
+    inner.mkdir(mode=0o711)
+    yield settings_for(inner, workers=1, embedder="hashing")
+    remove_data_folder(inner)
+    subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+@pytest.fixture
+async def service(
+    small_disk: Settings, tmp_path: Path
+) -> AsyncIterator[tuple[subprocess.Popen[str], Path]]:
+    """`syncline up` there, and what it says."""
+    log = tmp_path / "up.log"
+    with log.open("w") as said:
+        process = Commands(small_disk, "default").start("up", stdout=said, stderr=said)
+        yield process, log
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, 60)
+
+
+async def test_a_full_disk_is_waited_for(
+    small_disk: Settings, service: tuple[subprocess.Popen[str], Path], tmp_path: Path
+) -> None:
+    """A sync that does not fit fails, with that cause, at no cost of attempts. When there is room
+    again the same service brings it to its end; what was stored before is still there."""
+    process, log = service
+    world = World(tmp_path / "world.json")
+    world.put_many({f"old{n}": f"# Old {n}\n\nwhat was there {n}" for n in range(5)})
+    async with Database(small_disk) as database:
+        async with database.connection() as db:
+            workspace = await make_workspace(db, "default")
+            row = await add_connection(
+                db,
+                workspace,
+                kind="scripted-listing",
+                name="source",
+                source=str(world.path),
+                options=world.options,
+                options_version=1,
+            )
+            wanted = NewJob(workspace, SYNC, connection_id=row.id)
+            await jobs.enqueue(db, [wanted])
+        await _until_done(database, 5)
+        world.put_many({f"new{n}": _text(n) for n in range(_PAGES)})
+        ballast = _fill(small_disk.data_dir.parent)
+        async with database.connection() as db:
+            await jobs.enqueue(db, [wanted])
+        async with asyncio.timeout(90):
+            while "disk is full" not in log.read_text():  # noqa: ASYNC110 - another process says it
+                await asyncio.sleep(0.05)
+        ballast.unlink()
+        await _until_done(database, 5 + _PAGES)
+        assert process.poll() is None
+        async with database.connection() as db:
+            await assert_consistent(db, "default")
+            done, *failed, _ = await list_runs(db, workspace)
+        assert done.state == "done"
+        assert failed
+        assert all("disk is full" in str((each.error or {})["message"]) for each in failed)
+
+
+async def _until_done(database: Database, documents: int) -> None:
+    """No job is left, dead ones included; none waits longer than it must."""
+    async with asyncio.timeout(90):
+        while True:
+            with suppress(psycopg.OperationalError, DatabaseUnavailable):
+                async with database.connection() as db:
+                    await db.execute("UPDATE jobs SET run_at = moment() WHERE state = 'waiting'")
+                    found = await db.execute(
+                        "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM jobs)"
+                    )
+                    if await found.fetchone() == (documents, 0):
+                        return
+            await asyncio.sleep(0.1)
+
+
+def _fill(folder: Path) -> Path:
+    """Leave little room."""
+    ballast = folder / "ballast"
+    free = os.statvfs(folder)
+    size = free.f_bavail * free.f_frsize - _ROOM * 1_000_000
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+    return ballast
+
+
+def _text(n: int) -> str:
+    words = " ".join(f"word{n * 1000 + each}" for each in range(1000))
+    return f"# New {n}\n\n{words}\n"
