@@ -14,6 +14,7 @@ from typing import Any
 
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_api import Asked, FakeApi, Reply
+from syncline.testing.fakes.zendesk import limit_headers
 
 __all__ = ["FakeTicket", "FakeZendeskTickets"]
 
@@ -110,10 +111,7 @@ class FakeZendeskTickets(FakeApi):
     def headers(self, asked: Asked) -> Mapping[str, str]:
         return {
             **super().headers(asked),
-            "x-rate-limit": "700",
-            "ratelimit-limit": "700",
-            "ratelimit-remaining": "650",
-            "ratelimit-reset": "60",
+            **limit_headers(self, asked),
             "zendesk-ratelimit-incremental-exports": "total=10; remaining=9; resets=60",
         }
 
