@@ -6,6 +6,7 @@ that edit the world stamp what they touch with `now()`, the clock of the source.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import random
@@ -85,6 +86,9 @@ class FakeApi(FakeServer):
         """Makes answers strange, as `strange` does."""
         self.skew = 0.0
         """Seconds by which this source's clock is ahead."""
+        self.expired = 0
+        """How many requests came with a cursor that is taken no more."""
+        self._cursors = 0
         self.windows = Windows(lambda: self.clock.now().timestamp())
         """What is left of the quota; without any `limit`, all is let in."""
 
@@ -120,6 +124,25 @@ class FakeApi(FakeServer):
         return datetime.fromtimestamp(
             self.clock.now().timestamp() + self.skew, self.clock.now().tzinfo
         )
+
+    def cursor(self, place: str) -> str:
+        """A cursor that stands for a place, until cursors expire."""
+        return base64.urlsafe_b64encode(f"{self._cursors}|{place}".encode()).decode()
+
+    def place(self, cursor: str) -> str | None:
+        """The place that a cursor stands for; None where it is not, or no more, one of ours."""
+        try:
+            number, _, place = base64.urlsafe_b64decode(cursor).decode().partition("|")
+        except ValueError:
+            return None
+        if number == str(self._cursors):
+            return place
+        self.expired += 1
+        return None
+
+    def expire_cursors(self) -> None:
+        """Take no cursor any more that was given until now."""
+        self._cursors += 1
 
     def link(self, path: str) -> str:
         """An absolute link to a path of this server."""

@@ -8,14 +8,15 @@ language is read from its newest article on until what is known.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.paging import follow
+from syncline.connectors.paging import follow, resumed
 from syncline.connectors.wire import read, rows
 from syncline.connectors.zendesk.attachments import attachment_entry, fetch_attachment
 from syncline.connectors.zendesk.pages import after_cursor
@@ -127,16 +128,17 @@ class ZendeskArticles:
         locales = self._locales
         if place.locale in locales:
             locales = locales[locales.index(place.locale) :]
-        after = place.after
+        after = place.after or ""
         for locale in locales:
-            async for page in self._pages(f"{_ROOT}/{quote(locale)}/articles", after):
+            pages = partial(self._pages, f"{_ROOT}/{quote(locale)}/articles")
+            async for page in resumed(pages, after, "", self._context.warn):
                 for row in rows(Article, page.data, "articles", page.what):
                     async for entry in self._of_row(row, locale, content=True):
                         yield entry
                 following = after_cursor(page)
                 if following:
                     yield Checkpoint(Place(since, locale=locale, after=following).cursor)
-            after = None
+            after = ""
         yield Checkpoint(Place(since).cursor)
 
     async def _export(self, place: Place) -> AsyncIterator[Change]:
@@ -193,13 +195,13 @@ class ZendeskArticles:
             raise BadContent(f"{page.what} does not say whether there is more")
         return self._api.own(link)
 
-    async def _pages(self, path: str, after: str | None = None) -> AsyncIterator[Answer]:
+    async def _pages(self, path: str, after: str = "") -> AsyncGenerator[Answer, None]:
         """The pages of a list that is cut by cursors."""
 
         async def page(place: str) -> Answer:
             return await self._api.get(path, {**_SIZE, "page[after]": place or None})
 
-        async for answer in follow(after or "", page, lambda answer, _: after_cursor(answer)):
+        async for answer in follow(after, page, lambda answer, _: after_cursor(answer)):
             yield answer
 
     async def _of_row(

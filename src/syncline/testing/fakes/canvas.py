@@ -369,17 +369,20 @@ class FakeCanvas(FakeApi):
     ) -> Reply:
         """A page; None stands for a row that the user may not see."""
         size = self.page_size(max(1, asked.number("per_page", 10, 100)))
-        marked = asked.one("page").removeprefix("bookmark:")
-        page = int(marked) if marked.isdigit() else 1
+        marked = asked.one("page")
+        place = self.place(marked.removeprefix("bookmark:")) if marked else "1"
+        if place is None:
+            return Reply({"errors": [{"message": "page is not valid"}]}, 400)
+        page = int(place)
         shown = [show(row) for row in rows[(page - 1) * size : page * size] if row is not None]
         # No `last`: counting is left out where it would be expensive.
         links = {"current": page, "first": 1} | ({"prev": page - 1} if page > 1 else {})
         links |= {"next": page + 1} if page * size < len(rows) else {}
         query = [(n, v) for n, values in asked.query.items() if n != "page" for v in values]
+        marks = {name: f"bookmark:{self.cursor(str(to))}" for name, to in links.items()}
         header = ",".join(
-            f"<{self.link(asked.path)}?{urlencode([*query, ('page', f'bookmark:{to}')])}>; "
-            f'rel="{name}"'
-            for name, to in links.items()
+            f'<{self.link(asked.path)}?{urlencode([*query, ("page", mark)])}>; rel="{name}"'
+            for name, mark in marks.items()
         )
         return Reply(shown, headers={self.link_name: header})
 

@@ -357,7 +357,11 @@ class FakeIntercom(FakeApi):
             sort = asked.get("sort") if self.sorts else None
             paging = asked.get("pagination") or {}
             size = self.page_size(min(int(paging.get("per_page") or 20), _MOST["conversations"]))
-            rows, pages = page_after(found, sort, paging.get("starting_after"), size)
+            after = paging.get("starting_after")
+            place = self.place(after) or "an old cursor" if after else ""
+            rows, pages = page_after(found, sort, place, size)
+            if "next" in pages:
+                pages["next"]["starting_after"] = self.cursor(pages["next"]["starting_after"])
         except (ValueError, TypeError, LookupError) as error:
             return self._error(400, "parameter_invalid", f"The query is not valid: {error}")
         total = {"total_count": len(found)}

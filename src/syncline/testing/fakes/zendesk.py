@@ -213,13 +213,13 @@ class FakeZendesk(FakeApi):
         """A page by cursor: the id of the last row, so that what is added later comes later."""
         size = self.page_size(asked.number("page[size]", 30, 100))
         found = sorted(ids)
-        after = asked.one("page[after]")
-        if after:
-            if not after.isdigit():
+        if after := asked.one("page[after]"):
+            last = self.place(after)
+            if last is None:
                 return Reply({"errors": [{"code": "InvalidCursor", "title": "Bad cursor"}]}, 400)
-            found = found[bisect_right(found, int(after)) :]
+            found = found[bisect_right(found, int(last)) :]
         page, more = found[:size], len(found) > size
-        cursor = str(page[-1]) if page else None
+        cursor = self.cursor(str(page[-1])) if page else None
         links = {"next": self.link(f"{asked.path}?page[after]={cursor}") if more else None}
         meta = {"has_more": more, "after_cursor": cursor, "before_cursor": None}
         return Reply({name: [show(each) for each in page], "meta": meta, "links": links})
