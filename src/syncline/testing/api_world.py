@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +47,8 @@ class ApiWorld(SourceWorld):
         self.warnings: list[str] = []
         self.shared: Shared | None = None
         """What sessions share about hosts; without it, they know of no quota."""
+        self.since: datetime | None = None
+        """Where a reading window begins."""
         self._tokens: TokenStore | None = None
 
     def open(self, *, requests: int | None = None) -> AbstractAsyncContextManager[Connector]:
@@ -67,7 +70,9 @@ class ApiWorld(SourceWorld):
             sleep=clock.sleep,
         ) as http:
             limited = http if requests is None else _Limited(http, requests)
-            context = Context(http=limited, clock=clock, warn=self.warnings.append)
+            context = Context(
+                http=limited, clock=clock, since=self.since, warn=self.warnings.append
+            )
             async with self.spec.open(self.options, self.secrets, context) as connector:
                 yield connector
 

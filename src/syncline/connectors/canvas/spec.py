@@ -186,6 +186,7 @@ SPEC = ConnectorSpec(
         absence=Absence.CONFIRM,
         versions=Versions.EXACT,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open,
     quota=(Bucket(10, 1),),

@@ -117,11 +117,12 @@ class ConfluenceConnector:
             await self.check()
         assert self._now is not None
         whole = True
-        stream = (
-            self._all(partition.id, bodies=True)
-            if cursor is None
-            else self._modified(partition.id, _since(cursor))
-        )
+        if cursor is not None:
+            stream = self._modified(partition.id, _since(cursor), bodies=False)
+        elif self._context.since is not None:
+            stream = self._modified(partition.id, self._context.since, bodies=True)
+        else:
+            stream = self._all(partition.id, bodies=True)
         async for each in stream:
             whole = whole and not (isinstance(each, Failed) and each.id is None)
             yield each
@@ -227,20 +228,23 @@ class ConfluenceConnector:
         async for each in listed(self._api, path, {"expand": expand}, limit):
             yield each
 
-    async def _modified(self, space: str, since: datetime) -> AsyncIterator[Entry | Failed]:
+    async def _modified(
+        self, space: str, since: datetime, *, bodies: bool
+    ) -> AsyncIterator[Entry | Failed]:
         """What the index says was modified; a day more, whose versions are known."""
         await self._access.viewers(space)
         kinds = ",".join(self._options.include)
         moment = (since - _OVERLAP).strftime("%Y-%m-%d %H:%M")
         cql = f'space="{space}" and type in ({kinds}) and lastmodified >= "{moment}"'
-        query = {"cql": f"{cql} order by lastmodified asc", "expand": _ONE}
-        async for row in listed(self._api, "/rest/api/content/search", query, _MANY):
+        expand, most = (f"body.storage,{_ONE}", _WITH_BODIES) if bodies else (_ONE, _MANY)
+        query = {"cql": f"{cql} order by lastmodified asc", "expand": expand}
+        async for row in listed(self._api, "/rest/api/content/search", query, most):
             try:
                 piece = piece_of(row)
                 page = await self._page_of(piece)
                 if page is not None:
                     principals = await self._access.of(page.space.key, [*page.above, page.raw])
-                    yield await self._listed(piece, page, principals, content=False)
+                    yield await self._listed(piece, page, principals, content=bodies)
             except NotFound:
                 continue  # deleted since: the enumeration proves it
             except BadContent as error:

@@ -143,6 +143,7 @@ SPEC = ConnectorSpec(
         absence=Absence.CONFIRM,
         versions=Versions.EXACT,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open,
     secrets=ConfluenceSecrets,

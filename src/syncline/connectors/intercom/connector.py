@@ -66,6 +66,7 @@ class IntercomConnector:
     def __init__(self, options: IntercomOptions, context: Context) -> None:
         self._options = options
         self._clock = context.clock
+        self._since = context.since
         self._api = JsonApi(context.http, options.base, headers={"Intercom-Version": API_VERSION})
         self._lock = asyncio.Lock()
         self._names: Names | None = None
@@ -87,6 +88,8 @@ class IntercomConnector:
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         """Articles newest first, with one checkpoint at the end; conversations oldest first."""
         kind, floor = Kind(partition.id), _floor_of(cursor)
+        if cursor is None and self._since is not None:
+            floor = self._since - timedelta(seconds=1)
         newest, started, whole = floor, None, True
         in_order = kind is Kind.CONVERSATIONS
         async with aclosing(self._pages(kind, floor)) as pages:

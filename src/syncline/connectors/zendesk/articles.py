@@ -84,7 +84,9 @@ class ZendeskArticles:
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         place = Place.of(cursor)
         await self._ready()
-        if place.since is None or place.locale is not None:
+        if cursor is None and self._context.since is not None:
+            stream = self._window(self._context.since)
+        elif place.since is None or place.locale is not None:
             stream = self._first(place)
         elif self._agent:
             stream = self._export(place)
@@ -140,6 +142,15 @@ class ZendeskArticles:
                     yield Checkpoint(Place(since, locale=locale, after=following).cursor)
             after = ""
         yield Checkpoint(Place(since).cursor)
+
+    async def _window(self, since: datetime) -> AsyncIterator[Change]:
+        """What was updated since. Lists that are sorted end after 100 pages: then all is read."""
+        try:
+            async for each in self._newest(Place(since)):
+                yield each
+        except Rejected:
+            async for each in self._first(Place()):
+                yield each
 
     async def _export(self, place: Place) -> AsyncIterator[Change]:
         """What changed. The last minutes are looked at again, but what was settled is known."""

@@ -80,7 +80,8 @@ class ZendeskTickets:
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         after, reached = _place(cursor)
-        beginning = self._start(reached - _OVERLAP)
+        window = self._context.since
+        beginning = self._start(max(reached - _OVERLAP, window.timestamp() if window else 0))
         place = f"cursor={quote(after)}" if after else beginning
         async for page in resumed(self._export, place, beginning, self._context.warn):
             for row in rows(Ticket, page.data, "tickets", page.what):
@@ -123,6 +124,7 @@ class ZendeskTickets:
         )
 
     def _start(self, since: float = 0) -> str:
+        """Where the export begins: at a time in seconds, or where the options say, if later."""
         if self._options.days is not None:
             first = self._context.clock.now() - timedelta(days=self._options.days)
             since = max(since, first.timestamp())

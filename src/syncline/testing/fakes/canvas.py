@@ -248,7 +248,7 @@ class FakeCanvas(FakeApi):
         if kind in self.refusals.disabled:
             return Reply({"message": "That page has been disabled for this course"}, 404)
         found = [each for each in self._seen(kind) if each.course == course.id]
-        if kind == "page":
+        if kind in ("page", "file"):
             found = self._sorted_pages(found, asked)
         bodies = "body" in self._includes(asked) and self.lists_bodies
         # Topics are cut into pages before those that the user may not see are taken out.

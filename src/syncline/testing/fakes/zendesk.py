@@ -19,6 +19,7 @@ __all__ = ["FakeArticle", "FakeZendesk", "limit_headers"]
 
 _ROOT = "/api/v2/help_center/"
 _EXPORT_ROWS = 1000
+_MOST_NUMBERED = 100
 
 
 @dataclass(slots=True)
@@ -198,6 +199,8 @@ class FakeZendesk(FakeApi):
         if asked.one("sort_order") == "desc":
             found.reverse()
         size, page = self.page_size(asked.number("per_page", 30, 100)), asked.number("page", 1)
+        if page > _MOST_NUMBERED:
+            return Reply({"error": "RecordsLimit", "description": "Use cursors instead"}, 400)
         chosen = [self._row(each, locale) for each in found[(page - 1) * size : page * size]]
         following = None
         if page * size < len(found):
