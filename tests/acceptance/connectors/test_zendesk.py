@@ -62,6 +62,7 @@ async def test_tickets_are_followed(open_api: OpenApi) -> None:
             first = await synced.run()
             assert first.counts["created"] == 3
             assert first.counts["absent"] == 1  # of the second ticket's internal notes
+            assert len(server.requests) == 4  # who we are, the export, and each one's comments
             requester, agents = "zendesk:user:501", "zendesk:agents"
             assert f"ticket:{ticket}" in await synced.found("another fuse", requester)
             assert f"ticket:{ticket}:internal" not in await synced.found("customer", requester)
