@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from benchmarks.connectors.sources import METERED, SOURCES, Source
+from benchmarks.connectors.sources import METERED, SOURCES, WORDS, Source
 from syncline.testing.fake_api import FakeApi
 
 __all__ = ["Asked", "RunningFake", "running"]
@@ -63,10 +63,11 @@ class RunningFake:
 
 
 @contextmanager
-def running(source: Source, count: int) -> Iterator[RunningFake]:
+def running(source: Source, count: int, words: int = WORDS) -> Iterator[RunningFake]:
     """A fake with so many entries, until the end of the block."""
     group = "metered" if source in METERED else "sources"
-    command = [sys.executable, "-m", "benchmarks.connectors.fake", group, source.name, str(count)]
+    command = [sys.executable, "-m", "benchmarks.connectors.fake", group, source.name]
+    command += [str(count), str(words)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -122,8 +123,8 @@ class _Watched:
         return told
 
 
-async def _serve(source: Source, count: int) -> None:
-    server = source.world(count)
+async def _serve(source: Source, count: int, words: int) -> None:
+    server = source.world(count, words)
     watched = _Watched(server)
     async with server:
         print(json.dumps({"url": server.url}), flush=True)
@@ -138,10 +139,10 @@ async def _serve(source: Source, count: int) -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    group, name, count = arguments
+    group, name, count, words = arguments
     chosen = METERED if group == "metered" else SOURCES
     source = next(each for each in chosen if each.name == name)
-    asyncio.run(_serve(source, int(count)))
+    asyncio.run(_serve(source, int(count), int(words)))
 
 
 if __name__ == "__main__":

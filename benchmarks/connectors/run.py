@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import statistics
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 from benchmarks.connectors.fake import Asked, RunningFake, running
 from benchmarks.connectors.lines import connector_lines
-from benchmarks.connectors.sources import LATENCY, METERED, SOURCES, Source, pages
+from benchmarks.connectors.sources import FEW_WORDS, LATENCY, METERED, SOURCES, Source, pages
 from benchmarks.measure import Syncline, Took, data_folder, machine
 from benchmarks.verify import check_counts
 
@@ -63,10 +64,9 @@ def run(runs: int, only: Sequence[str], entries: int | None, *, as_json: bool) -
     metered = [source for source in METERED if source.name in only]
     if not as_json:
         print(machine(), end="\n\n", flush=True)
+    _say("the same pages from a folder")
     folder = statistics.median(_folder(count) for _ in range(runs))
-    steps = {
-        source.name: [_steps(source, count, folder) for _ in range(runs)] for source in sources
-    }
+    steps = {each.name: [_steps(each, count, folder) for _ in range(runs)] for each in sources}
     firsts = [_middle([each[0] for each in found]) for found in steps.values()]
     quiet = {name: found[-1][1] for name, found in steps.items()}
     edits = {name: found[-1][2] for name, found in steps.items()}
@@ -111,6 +111,7 @@ def run(runs: int, only: Sequence[str], entries: int | None, *, as_json: bool) -
 
 def _steps(source: Source, count: int, folder: float) -> tuple[First, Asked, dict[str, int]]:
     """A first sync; one without news; one with an edit; each checked to be right."""
+    _say(f"{source.name}, {count:,} entries")
     with running(source, count) as fake, _connected(source, fake) as syncline:
         first = _sync(syncline, source)
         check_counts(first.output, listed=count, created=count)
@@ -134,6 +135,7 @@ def _of_edit(report: Mapping[str, Any], asked: Asked) -> dict[str, int]:
 
 
 def _metered(source: Source, count: int) -> First:
+    _say(f"{source.kind}, {count:,} entries, one by one")
     with running(source, count) as fake, _connected(source, fake) as syncline:
         first = _sync(syncline, source)
         check_counts(first.output, created=count)
@@ -143,8 +145,12 @@ def _metered(source: Source, count: int) -> First:
 
 def _memory(source: Source, count: int) -> dict[str, float]:
     """The peaks of a sync that reads so many entries and is to store none of them."""
+    _say(f"{source.name}, the memory for {count:,} entries")
     only = {"updated_before": "2000-01-01"}
-    with running(source, count) as fake, _connected(source, fake, only) as syncline:
+    with (
+        running(source, count, FEW_WORDS) as fake,
+        _connected(source, fake, only) as syncline,
+    ):
         took = _sync(syncline, source, watch=True)
         check_counts(took.output, listed=count, filtered=count)
         assert took.peak is not None
@@ -201,6 +207,11 @@ def _bounds(source: Source, requests: int) -> dict[str, float]:
 
 def _middle(found: Sequence[First]) -> First:
     return sorted(found, key=lambda each: each.share)[len(found) // 2]
+
+
+def _say(what: str) -> None:
+    """Tell whoever waits, beside the figures."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 # --- what is printed -----------------------------------------------------------------------------

@@ -17,15 +17,16 @@ from syncline.testing.fakes.intercom import FakeIntercom
 from syncline.testing.fakes.zendesk import FakeZendesk
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 
-__all__ = ["LATENCY", "METERED", "SOURCES", "Source", "pages"]
+__all__ = ["FEW_WORDS", "LATENCY", "METERED", "SOURCES", "WORDS", "Source", "pages"]
 
 LATENCY = 0.02
 """Seconds that each answer takes."""
 _TOKEN = "benchmark-token-4711"
 _EMAIL = "ann@example.com"
 _AGO = timedelta(days=60)
-_SECTIONS = 3
-_WORDS = 60
+WORDS = 180
+"""Of a text: some 1,300 characters."""
+FEW_WORDS = 12
 
 
 class _WorldClock(FakeClock):
@@ -62,14 +63,14 @@ class Source:
     each: int = 0
     """Requests that every entry takes besides the list; 0 where that brings the texts along."""
 
-    def world(self, count: int) -> FakeApi:
+    def world(self, count: int, words: int = WORDS) -> FakeApi:
         """The fake, with so many entries of the last two months."""
         clock = _WorldClock()
         server = self.make(clock)
         server.latency = LATENCY
         self.begin(server)
         step = (_AGO - timedelta(days=2)).total_seconds() / count
-        for title, text in pages(count):
+        for title, text in pages(count, words):
             self.add(server, title, text)
             clock.advance(step)
         clock.live = True
@@ -78,14 +79,14 @@ class Source:
         return server
 
 
-def pages(count: int) -> Iterator[tuple[str, str]]:
-    """Titles and texts of some 1,300 characters, all different, and the same each time."""
+def pages(count: int, words: int = WORDS) -> Iterator[tuple[str, str]]:
+    """Titles and texts, of so many words in three sections, all different, the same each time."""
     choose = random.Random(4000)
-    words = ["".join(choose.choices("abcdefghijklmnoprstuvw", k=n % 8 + 3)) for n in range(5_000)]
+    known = ["".join(choose.choices("abcdefghijklmnoprstuvw", k=n % 8 + 3)) for n in range(5_000)]
     for n in range(count):
         sections = (
-            f"<h2>Section {section}</h2><p>{' '.join(choose.choices(words, k=_WORDS))}.</p>"
-            for section in range(_SECTIONS)
+            f"<h2>Section {section}</h2><p>{' '.join(choose.choices(known, k=words // 3))}.</p>"
+            for section in range(3)
         )
         yield f"Page {n}", "".join(sections)
 

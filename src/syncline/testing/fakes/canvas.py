@@ -184,12 +184,15 @@ class FakeCanvas(FakeApi):
         left = max(0.0, _FULL - self._used)
         return {"X-Request-Cost": str(self.cost), "X-Rate-Limit-Remaining": str(left)}
 
+    def too_many(self, asked: Asked, seconds: float) -> Reply:
+        text = "403 Forbidden (Rate Limit Exceeded)\n"
+        return Reply(
+            status=self.throttled_status, headers={"X-Rate-Limit-Remaining": "0.0"}, text=text
+        )
+
     async def reply(self, asked: Asked) -> Reply:
         if self._is_full():
-            text = "403 Forbidden (Rate Limit Exceeded)\n"
-            return Reply(
-                status=self.throttled_status, headers={"X-Rate-Limit-Remaining": "0.0"}, text=text
-            )
+            return self.too_many(asked, 0.0)
         if asked.path.startswith("/files/"):
             return self._download(asked)
         if not asked.path.startswith(_ROOT):
