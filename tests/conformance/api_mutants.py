@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.zendesk import articles
+from syncline.connectors.marks import digest
 from syncline.connectors.zendesk.articles import ZendeskArticles
 from syncline.connectors.zendesk.place import Place
 from syncline.connectors.zendesk.spec import SPEC
@@ -139,7 +139,7 @@ class Blind(ZendeskArticles):
 
     async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
         entry = await super()._entry(article, text, locale, content=content)
-        return replace(entry, version=articles._digest(text.title, text.body))
+        return replace(entry, version=digest(text.title, text.body))
 
 
 @_wrong("quotas_are_kept")

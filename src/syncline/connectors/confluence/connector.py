@@ -19,6 +19,7 @@ from syncline.connectors.confluence.listing import listed, results_of
 from syncline.connectors.confluence.spec import ConfluenceOptions
 from syncline.connectors.confluence.wire import Piece, Space, piece_of
 from syncline.connectors.json_api import Answer, JsonApi
+from syncline.connectors.marks import cursor_value
 from syncline.connectors.wire import clean, read
 from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
@@ -286,10 +287,4 @@ class ConfluenceConnector:
 
 def _since(cursor: Cursor) -> datetime:
     """Where a stored cursor has got to. Raises `Rejected` for another version's."""
-    value = cursor.value.get("since") if isinstance(cursor.value, dict) else None
-    if cursor.version != _VERSION or not isinstance(value, str):
-        raise Rejected(
-            f"The cursor was written by another version of this connector ({cursor.version})",
-            hint="Upgrade Syncline here too, or read all of it again with --full.",
-        )
-    return datetime.fromisoformat(value)
+    return datetime.fromisoformat(cursor_value(cursor, _VERSION, dict)["since"])

@@ -31,8 +31,9 @@ from syncline.connectors.intercom.wire import (
     InternalArticle,
 )
 from syncline.connectors.json_api import JsonApi
+from syncline.connectors.marks import cursor_value
 from syncline.connectors.wire import W, read, rows
-from syncline.core.errors import BadContent, ConfigurationError, NotFound
+from syncline.core.errors import BadContent, NotFound
 from syncline.core.model import (
     Change,
     Checkpoint,
@@ -210,12 +211,7 @@ def _floor_of(cursor: Cursor | None) -> datetime | None:
     """What is as old as that has been read."""
     if cursor is None:
         return None
-    if cursor.version != _CURSOR:
-        raise ConfigurationError(
-            f"The cursor was written by another version of this connector ({cursor.version})",
-            hint="Upgrade Syncline here too, or read all of it again with --full.",
-        )
-    return datetime.fromtimestamp(int(cursor.value["floor"]), UTC)
+    return datetime.fromtimestamp(int(cursor_value(cursor, _CURSOR, dict)["floor"]), UTC)
 
 
 def _checkpoint(newest: datetime | None, started: datetime, floor: datetime | None) -> Checkpoint:

@@ -7,15 +7,14 @@ language is read from its newest article on until what is known.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import blake2b
 from typing import TypeVar
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
+from syncline.connectors.marks import digest
 from syncline.connectors.paging import follow, resumed
 from syncline.connectors.wire import read, rows
 from syncline.connectors.zendesk.attachments import attachment_entry, fetch_attachment
@@ -257,7 +256,7 @@ class ZendeskArticles:
         path = (await self._sections()).get(article.section_id, ())
         labels = tuple(sorted(article.label_names))
         principals = principals_of(article, public=not self._agent)
-        version = _digest(text.title, text.body, published, path, labels, principals)
+        version = digest(text.title, text.body, published, path, labels, principals)
         metadata = Metadata(
             title=text.title or None,
             url=text.html_url or None,
@@ -321,10 +320,6 @@ def _path(
         category = category or each.category_id
         each = sections.get(each.parent_section_id)
     return tuple(filter(None, [categories.get(category, ""), *reversed(names)]))
-
-
-def _digest(*parts: object) -> str:
-    return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
 
 def _language(locale: str) -> str:

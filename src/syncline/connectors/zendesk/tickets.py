@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
+from syncline.connectors.marks import cursor_value
 from syncline.connectors.paging import follow, resumed
 from syncline.connectors.wire import read, rows
 from syncline.connectors.zendesk.pages import after_cursor
 from syncline.connectors.zendesk.spec import TicketOptions
 from syncline.connectors.zendesk.wire import Comment, Ticket
-from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
+from syncline.core.errors import BadContent, NotFound, Unauthorized
 from syncline.core.model import (
     Change,
     Checkpoint,
@@ -219,14 +220,9 @@ def _place(cursor: Cursor | None) -> tuple[str, int]:
     """The export's cursor, and the time that it has got to. Raises `Rejected`."""
     if cursor is None:
         return "", 0
-    value = cursor.value
-    if cursor.version == 1 and isinstance(value, str):
-        return value, 0
-    if cursor.version != _VERSION or not isinstance(value, dict):
-        raise Rejected(
-            f"The cursor is of another version of this connector ({cursor.version})",
-            hint="Upgrade Syncline here too, or read all of it again with --full.",
-        )
+    if cursor.version == 1:  # it held nothing else
+        return cursor_value(cursor, 1, str), 0
+    value = cursor_value(cursor, _VERSION, dict)
     return str(value["after"]), int(value["reached"])
 
 
