@@ -23,7 +23,7 @@ from benchmarks.connectors.sources import FEW_WORDS, LATENCY, METERED, SOURCES, 
 from benchmarks.measure import Syncline, Took, data_folder, machine
 from benchmarks.verify import check_counts
 
-__all__ = ["FEWEST", "NAMES", "run"]
+__all__ = ["FEWEST", "NAMES", "First", "bounds_of", "run"]
 
 NAMES = tuple(source.name for source in SOURCES)
 _ENTRIES = 10_000
@@ -100,9 +100,10 @@ def run(runs: int, only: Sequence[str], entries: int | None, *, as_json: bool) -
     print()
     _print_changes(count, sources, quiet, edits)
     _print_memory(memory)
-    print("Lines                      all   code")
+    print("Lines, of which code; of spec, wire and connector, and with all that belongs to it")
     for name, each in lines.items():
-        print(f"  {name:20} {each.all:8,} {each.code:6,}")
+        core = f"{each.core:6,} {each.core_code:6,}"
+        print(f"  {name:16} {core}    {each.all:6,} {each.code:6,}")
     print(flush=True)
 
 
@@ -116,7 +117,7 @@ def _steps(source: Source, count: int, folder: float) -> tuple[First, Asked, dic
         first = _sync(syncline, source)
         check_counts(first.output, listed=count, created=count)
         asked = fake.tell()
-        bounds = _bounds(source, asked.requests) | {"own work": folder}
+        bounds = bounds_of(source, asked.requests) | {"own work": folder}
         took = First(source.name, count, asked, first.wall, bounds)
         again = _sync(syncline, source)
         check_counts(again.output, created=0, updated=0, deleted=0)
@@ -140,7 +141,7 @@ def _metered(source: Source, count: int) -> First:
         first = _sync(syncline, source)
         check_counts(first.output, created=count)
         asked = fake.tell()
-        return First(source.kind, count, asked, first.wall, _bounds(source, asked.requests))
+        return First(source.kind, count, asked, first.wall, bounds_of(source, asked.requests))
 
 
 def _memory(source: Source, count: int) -> dict[str, float]:
@@ -199,7 +200,7 @@ def _sync(syncline: Syncline, source: Source, *, watch: bool = False) -> Took:
     return syncline.run("sync", source.name, "--json", watch=watch)
 
 
-def _bounds(source: Source, requests: int) -> dict[str, float]:
+def bounds_of(source: Source, requests: int) -> dict[str, float]:
     """What so many requests take at least: the last of them must wait for the quota's windows."""
     quota = max((requests - 1) // bucket.tokens * bucket.seconds for bucket in source.quota)
     return {"quota": quota, "latency": requests / source.at_once * LATENCY}
