@@ -19,7 +19,6 @@ __all__ = ["FakeArticle", "FakeZendesk", "limit_headers"]
 
 _ROOT = "/api/v2/help_center/"
 _EXPORT_ROWS = 1000
-_MOST_NUMBERED = 100
 
 
 @dataclass(slots=True)
@@ -57,6 +56,8 @@ class FakeZendesk(FakeApi):
         self.anonymous = True
         """Whether the help center can be read without credentials."""
         self.accepts = set()
+        self.most_numbered = 100
+        """Pages of a list that is cut by numbers; what lies beyond has to be read by cursors."""
         self._ids = count(360_000_000_001)
 
     def let_in(self, email: str, token: str) -> None:
@@ -199,7 +200,7 @@ class FakeZendesk(FakeApi):
         if asked.one("sort_order") == "desc":
             found.reverse()
         size, page = self.page_size(asked.number("per_page", 30, 100)), asked.number("page", 1)
-        if page > _MOST_NUMBERED:
+        if page > self.most_numbered:
             return Reply({"error": "RecordsLimit", "description": "Use cursors instead"}, 400)
         chosen = [self._row(each, locale) for each in found[(page - 1) * size : page * size]]
         following = None
