@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from benchmarks.connectors.sources import METERED, SOURCES, WORDS, Source
+from benchmarks.connectors.sources import METERED, SOURCES, Source
 from syncline.testing.fake_api import FakeApi
 
 __all__ = ["Asked", "RunningFake", "running"]
@@ -63,11 +63,11 @@ class RunningFake:
 
 
 @contextmanager
-def running(source: Source, count: int, words: int = WORDS) -> Iterator[RunningFake]:
+def running(source: Source, count: int, *, brief: bool = False) -> Iterator[RunningFake]:
     """A fake with so many entries, until the end of the block."""
     group = "metered" if source in METERED else "sources"
     command = [sys.executable, "-m", "benchmarks.connectors.fake", group, source.name]
-    command += [str(count), str(words)]
+    command += [str(count), "brief" if brief else "full"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -123,8 +123,8 @@ class _Watched:
         return told
 
 
-async def _serve(source: Source, count: int, words: int) -> None:
-    server = source.world(count, words)
+async def _serve(source: Source, count: int, *, brief: bool) -> None:
+    server = source.world(count, brief=brief)
     watched = _Watched(server)
     async with server:
         print(json.dumps({"url": server.url}), flush=True)
@@ -139,10 +139,10 @@ async def _serve(source: Source, count: int, words: int) -> None:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    group, name, count, words = arguments
+    group, name, count, length = arguments
     chosen = METERED if group == "metered" else SOURCES
     source = next(each for each in chosen if each.name == name)
-    asyncio.run(_serve(source, int(count), int(words)))
+    asyncio.run(_serve(source, int(count), brief=length == "brief"))
 
 
 if __name__ == "__main__":

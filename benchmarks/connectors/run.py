@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.connectors.fake import Asked, RunningFake, running
-from benchmarks.connectors.lines import connector_lines
-from benchmarks.connectors.sources import FEW_WORDS, LATENCY, METERED, SOURCES, Source, pages
+from benchmarks.connectors.lines import Lines, connector_lines
+from benchmarks.connectors.sources import LATENCY, METERED, SOURCES, Source, pages
 from benchmarks.measure import Syncline, Took, data_folder, machine
 from benchmarks.verify import check_counts
 
@@ -62,7 +62,8 @@ def run(runs: int, only: Sequence[str], entries: int | None, *, as_json: bool) -
     count = entries or _ENTRIES
     sources = [source for source in SOURCES if source.name in only]
     metered = [source for source in METERED if source.name in only]
-    if not as_json:
+    shown = not as_json
+    if shown:
         print(machine(), end="\n\n", flush=True)
     _say("the same pages from a folder")
     folder = statistics.median(_folder(count) for _ in range(runs))
@@ -70,41 +71,35 @@ def run(runs: int, only: Sequence[str], entries: int | None, *, as_json: bool) -
     firsts = [_middle([each[0] for each in found]) for found in steps.values()]
     quiet = {name: found[-1][1] for name, found in steps.items()}
     edits = {name: found[-1][2] for name, found in steps.items()}
-    share = count / _ENTRIES
+    if shown:
+        _print_firsts(f"First sync, {count:,} entries whose lists bring their texts along", firsts)
+        print(f"  own work: the same pages from a folder, {folder:.1f} s\n")
+        _print_changes(count, sources, quiet, edits)
+    part = count / _ENTRIES
     quotas = [
-        _middle([_metered(each, max(20, int(_METERED[each.name] * share))) for _ in range(runs)])
+        _middle([_metered(each, max(20, int(_METERED[each.name] * part))) for _ in range(runs)])
         for each in metered
     ]
-    memory = {source.name: [_memory(source, int(n * share)) for n in _SIZES] for source in sources}
+    if shown:
+        _print_firsts("First sync where each entry is asked for by itself", quotas)
+        print(flush=True)
+    memory = {each.name: [_memory(each, int(n * part)) for n in _SIZES] for each in sources}
     lines = connector_lines()
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "entries": count,
-                    "folder_seconds": folder,
-                    "first": [_as_json(each) for each in firsts],
-                    "quota": [_as_json(each) for each in quotas],
-                    "nothing_changed": {name: each.requests for name, each in quiet.items()},
-                    "one_changed": edits,
-                    "memory": memory,
-                    "lines": {name: asdict(each) for name, each in lines.items()},
-                },
-                indent=2,
-            )
-        )
+    if shown:
+        _print_memory(memory)
+        _print_lines(lines)
         return
-    _print_firsts(f"First sync, {count:,} entries whose lists bring their texts along", firsts)
-    print(f"  own work: the same pages from a folder, {folder:.1f} s\n")
-    _print_firsts("First sync where each entry is asked for by itself", quotas)
-    print()
-    _print_changes(count, sources, quiet, edits)
-    _print_memory(memory)
-    print("Lines, of which code; of spec, wire and connector, and with all that belongs to it")
-    for name, each in lines.items():
-        core = f"{each.core:6,} {each.core_code:6,}"
-        print(f"  {name:16} {core}    {each.all:6,} {each.code:6,}")
-    print(flush=True)
+    figures = {
+        "entries": count,
+        "folder_seconds": folder,
+        "first": [_as_json(each) for each in firsts],
+        "quota": [_as_json(each) for each in quotas],
+        "nothing_changed": {name: each.requests for name, each in quiet.items()},
+        "one_changed": edits,
+        "memory": memory,
+        "lines": {name: asdict(each) for name, each in lines.items()},
+    }
+    print(json.dumps(figures, indent=2))
 
 
 # --- what is done --------------------------------------------------------------------------------
@@ -149,8 +144,8 @@ def _memory(source: Source, count: int) -> dict[str, float]:
     _say(f"{source.name}, the memory for {count:,} entries")
     only = {"updated_before": "2000-01-01"}
     with (
-        running(source, count, FEW_WORDS) as fake,
-        _connected(source, fake, only) as syncline,
+        running(source, count, brief=True) as fake,
+        _connected(source, fake, {"requests_per_second": 1_000}, only) as syncline,
     ):
         took = _sync(syncline, source, watch=True)
         check_counts(took.output, listed=count, filtered=count)
@@ -174,7 +169,10 @@ _SETTINGS = {"SYNCLINE_EMBEDDER": "hashing"}
 
 @contextmanager
 def _connected(
-    source: Source, fake: RunningFake, only: Mapping[str, str] | None = None
+    source: Source,
+    fake: RunningFake,
+    options: Mapping[str, int] | None = None,
+    only: Mapping[str, str] | None = None,
 ) -> Iterator[Syncline]:
     """A knowledge base with a connection to the fake, of which nothing is read yet."""
     with TemporaryDirectory() as folder, data_folder() as data:
@@ -182,7 +180,12 @@ def _connected(
         values = {f"{_SECRET}{name.upper()}": text for name, text in source.secrets.items()}
         connection = {
             "kind": source.kind,
-            "options": {"url": fake.url, "allow_private_hosts": ["127.0.0.1"], **source.options},
+            "options": {
+                "url": fake.url,
+                "allow_private_hosts": ["127.0.0.1"],
+                **source.options,
+                **(options or {}),
+            },
             "secrets": named,
             "filter": dict(only or {}),
             "schedule": "daily 03:00",
@@ -265,3 +268,11 @@ def _print_memory(memory: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
                 f" {row['peak']:8.0f} {row['seconds']:8.1f}"
             )
     print()
+
+
+def _print_lines(lines: Mapping[str, Lines]) -> None:
+    print("Lines, of which code; of spec, wire and connector, and with all that belongs to it")
+    for name, each in lines.items():
+        core = f"{each.core:6,} {each.core_code:6,}" if each.core else f"{'-':>6} {'-':>6}"
+        print(f"  {name:16} {core}    {each.all:6,} {each.code:6,}")
+    print(flush=True)

@@ -17,16 +17,16 @@ from syncline.testing.fakes.intercom import FakeIntercom
 from syncline.testing.fakes.zendesk import FakeZendesk
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 
-__all__ = ["FEW_WORDS", "LATENCY", "METERED", "SOURCES", "WORDS", "Source", "pages"]
+__all__ = ["LATENCY", "METERED", "SOURCES", "Source", "pages"]
 
 LATENCY = 0.02
 """Seconds that each answer takes."""
 _TOKEN = "benchmark-token-4711"
 _EMAIL = "ann@example.com"
 _AGO = timedelta(days=60)
-WORDS = 180
+_WORDS = 180
 """Of a text: some 1,300 characters."""
-FEW_WORDS = 12
+_FEW_WORDS = 12
 
 
 class _WorldClock(FakeClock):
@@ -63,23 +63,26 @@ class Source:
     each: int = 0
     """Requests that every entry takes besides the list; 0 where that brings the texts along."""
 
-    def world(self, count: int, words: int = WORDS) -> FakeApi:
-        """The fake, with so many entries of the last two months."""
+    def world(self, count: int, *, brief: bool = False) -> FakeApi:
+        """The fake, with so many entries of the last two months.
+
+        A brief one has short texts, and answers at once, as often as it is asked.
+        """
         clock = _WorldClock()
         server = self.make(clock)
-        server.latency = LATENCY
+        server.latency = 0.0 if brief else LATENCY
         self.begin(server)
         step = (_AGO - timedelta(days=2)).total_seconds() / count
-        for title, text in pages(count, words):
+        for title, text in pages(count, _FEW_WORDS if brief else _WORDS):
             self.add(server, title, text)
             clock.advance(step)
         clock.live = True
-        for bucket in self.quota:
+        for bucket in (Bucket(1_000, 1),) if brief else self.quota:
             server.limit(bucket)
         return server
 
 
-def pages(count: int, words: int = WORDS) -> Iterator[tuple[str, str]]:
+def pages(count: int, words: int = _WORDS) -> Iterator[tuple[str, str]]:
     """Titles and texts, of so many words in three sections, all different, the same each time."""
     choose = random.Random(4000)
     known = ["".join(choose.choices("abcdefghijklmnoprstuvw", k=n % 8 + 3)) for n in range(5_000)]
