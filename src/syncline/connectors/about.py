@@ -20,6 +20,10 @@ _ABSENCE = {
     "confirm": "it is asked for once more, and is gone if the source says so for that entry.",
     "nothing": "it stays; only the source's own word removes it.",
 }
+_WINDOW = {
+    "listing": "Only what was updated lately (`--since`): as far as the source can be asked so.",
+    "feed": "Only what was updated lately (`--since`, `--updated-since`): the source is asked so.",
+}
 _VERSIONS = {
     "exact": "exact; an entry whose version is the stored one is not read.",
     "hint": "a hint, believed for a day after the entry was last read.",
@@ -56,6 +60,7 @@ def about(spec: ConnectorSpec) -> dict[str, Json]:
             "versions": can.versions.value,
             "deletions_in_feed": can.deletions_in_feed,
             "access_lists": can.access_lists,
+            "reads_since": can.reads_since,
         },
         "quota": [{"requests": each.tokens, "seconds": each.seconds} for each in spec.quota],
         "notes": {}
@@ -81,6 +86,8 @@ def sentences(spec: ConnectorSpec) -> list[str]:
         lines.append("What is gone: the source tells.")
     else:
         lines.append(f"What is no longer listed: {_ABSENCE[can.absence.value]}")
+    if can.reads_since:
+        lines.append(_WINDOW[can.changes.value])
     lines.append(f"Versions: {_VERSIONS[can.versions.value]}")
     if spec.quota:
         told = " and ".join(f"{each.tokens:,} in {each.seconds:g} s" for each in spec.quota)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from contextlib import aclosing
 from hashlib import blake2b
 from typing import TypeVar
 
-from syncline.core.errors import BadContent
+from syncline.core.errors import BadContent, NotFound, Rejected
 
-__all__ = ["MOST_PAGES", "follow", "link_to"]
+__all__ = ["MOST_PAGES", "follow", "link_to", "resumed"]
 
 MOST_PAGES = 1_000_000
 """No listing is longer: a server that makes up a new cursor each time would never end."""
@@ -47,6 +48,29 @@ async def follow(
         page = await read(place)
         yield page
         place = following(page, place)
+
+
+async def resumed(
+    pages: Callable[[T], AsyncGenerator[P, None]],
+    place: T,
+    beginning: T,
+    warn: Callable[[str], None],
+) -> AsyncGenerator[P, None]:
+    """The pages from a stored place on; from `beginning` where the source takes it no more."""
+    stream = pages(place)
+    first: P | None = None
+    try:
+        first = await anext(stream, None)
+    except (Rejected, NotFound) as error:
+        if place == beginning:
+            raise
+        warn(f"read anew, since the source does not go on where it was left: {error.message}")
+        stream = pages(beginning)
+    async with aclosing(stream):
+        if first is not None:
+            yield first
+        async for page in stream:
+            yield page
 
 
 def link_to(headers: Mapping[str, str], relation: str) -> str | None:

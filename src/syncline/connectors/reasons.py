@@ -6,8 +6,9 @@ import json
 
 from syncline.connectors.wire import clean
 from syncline.core.model import Json
+from syncline.core.ports import Refusal
 
-__all__ = ["reason_in"]
+__all__ = ["reason_in", "told_by"]
 
 _NAMES = ("description", "message", "detail", "error_description", "title", "error", "code")
 _LISTS = ("errors", "details")
@@ -23,6 +24,12 @@ def reason_in(body: bytes) -> str:
         data = "" if text.startswith("<") else text
     words = " ".join(clean(_words(data, 4)).split())
     return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+
+
+def told_by(refusal: Refusal) -> str:
+    """The refusal's message, with the source's own reason where it gives one."""
+    reason = reason_in(refusal.body)
+    return f"{refusal.error.message}: {reason}" if reason else refusal.error.message
 
 
 def _words(data: Json, depth: int) -> str:

@@ -48,5 +48,8 @@ class Capabilities:
     canonical_links: bool = False
     """Ids are normalised URLs, and a page's canonical link names another entry."""
     access_lists: bool = False
+    reads_since: bool = False
+    """`changes()` without a cursor leaves out what was updated before `Context.since`, where the
+    source can be asked so."""
     push: bool = False
     writable: bool = False

@@ -257,6 +257,9 @@ class Context:
     """Tells a person what is going on: `reading sitemap 3 of 12`. Cheap; call it freely."""
     warn: Callable[[str], None] = field(default=lambda message: None)
     """Puts a line into the run's report: a malformed sitemap entry that was skipped."""
+    since: datetime | None = None
+    """What was updated before this need not be among the changes: the reading window begins there.
+    `enumerate` knows of no window."""
 
 
 @runtime_checkable

@@ -77,13 +77,27 @@ async def add_connection(
 
 
 async def replace_connection(db: Connection, row: ConnectionRow) -> ConnectionRow:
-    """Store everything of the row but its kind and name. Raises `NotHere`."""
+    """Store everything of the row but its kind and name. Raises `NotHere`.
+
+    Where its reading window becomes wider, its feeds are read from their beginning: they may have
+    left out what is asked for now.
+    """
+    since, within = row.filter.get("updated_since"), row.filter.get("updated_within")
     async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
         await cursor.execute(
-            "UPDATE connections SET source = %s, options = %s, options_version = %s, filter = %s,"
+            "WITH before AS (SELECT filter ->> 'updated_since' AS since,"
+            " filter ->> 'updated_within' AS within FROM connections"
+            " WHERE workspace_id = %s AND id = %s), forgotten AS (DELETE FROM cursors USING before"
+            " WHERE workspace_id = %s AND connection_id = %s AND (since IS NOT NULL"
+            " AND (%s::timestamptz < since::timestamptz) IS NOT FALSE"
+            " OR within IS NOT NULL AND within IS DISTINCT FROM %s))"
+            " UPDATE connections SET source = %s, options = %s, options_version = %s, filter = %s,"
             " keep_deleted = %s, guard_fraction = %s, guard_minimum = %s, recheck_seconds = %s"
             f" WHERE workspace_id = %s AND id = %s RETURNING {_COLUMNS}",
             (
+                *(row.workspace_id, row.id) * 2,
+                since,
+                within,
                 row.source,
                 Jsonb(dict(row.options)),
                 row.options_version,

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 
 from syncline.core.capabilities import Changes
 from syncline.core.errors import BreakerOpen, HostHeld, SourceError, Unauthorized
@@ -58,6 +59,8 @@ class Intake:
         self._rules = rules
         self._stop = stop
         self._checkpoints: dict[str, Checkpoints] = {}
+        self._began: dict[str, float] = {}
+        """When a partition's listing was begun, by the monotonic clock."""
         self.errors: list[SourceError] = []
         """What ended partitions early."""
         self.complete = True
@@ -70,6 +73,7 @@ class Intake:
         of it: refused credentials, or a host that is not to be asked for a while.
         """
         self._checkpoints[partition.id] = Checkpoints()
+        self._began[partition.id] = monotonic()
         try:
             async with aclosing(_pages(stream, self._stop, self._dispatcher.flush)) as pages:
                 async for page in pages:
@@ -190,7 +194,7 @@ class Intake:
                 return True
             case Read():
                 dispatcher.flight.progress.changed += 1
-                if entry.content is not None:
+                if entry.content is not None and not self._overtaken(partition, known):
                     bare = replace(entry, content=None)
                     cost = len(entry.content.data)
                     await dispatcher.prepare(
@@ -199,6 +203,12 @@ class Intake:
                 else:
                     await dispatcher.read(entry, partition, revision, decision.validators)
         return False
+
+    def _overtaken(self, partition: str, known: Known | None) -> bool:
+        """Whether somebody has read the entry since its listing began, as another lane may: then
+        what the listing brought along may be older than what is stored, and it is asked for."""
+        began = self._began.get(partition)
+        return known is not None and began is not None and known.age < monotonic() - began
 
     async def _from_originals(self, partition: str, wanted: Sequence[tuple[Entry, Known]]) -> None:
         """The pipeline has changed, the entries have not: what we kept of them serves."""

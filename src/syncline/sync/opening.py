@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -105,10 +106,12 @@ class ConnectorOpener:
         tokens: TokenStore | None = None,
         progress: Callable[[str], None] | None = None,
         warn: Callable[[str], None] | None = None,
+        since: datetime | None = None,
     ) -> AsyncIterator[Connector]:
         """A connector, open for as long as the context lasts.
 
-        `tokens` is where the OAuth tokens of a stored connection are renewed.
+        `since` is `Context.since`; `tokens` is where the OAuth tokens of a stored connection are
+        renewed.
         Without a `scope`, its requests are not counted, and share nothing with others.
         Raises `ConfigurationError` for options and secrets that do not validate.
         """
@@ -125,6 +128,7 @@ class ConnectorOpener:
             context = Context(
                 http=transport,
                 clock=self._clock,
+                since=since,
                 progress=progress or (lambda message: None),
                 warn=warn or (lambda message: None),
             )

@@ -97,6 +97,7 @@ async def opened(
         tokens=_tokens(tools, row),
         progress=say,
         warn=report.warnings.append,
+        since=rules.since,
     ) as connector:
         dispatcher = Dispatcher(
             tools.pool,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from syncline.core.capabilities import Capabilities, Versions
+from syncline.core.capabilities import Capabilities, Changes, Versions
 from syncline.core.model import Content, Entry, Mode, Outcome, Validators
 from syncline.pipeline.filter import Filter, decide
 from syncline.store.manifest import Known
@@ -27,6 +28,14 @@ class Rules:
     """Of the pipeline and the reading window: for entries that the window left out."""
     recheck: float
     """Seconds for which a version that is only a hint is believed."""
+
+    @property
+    def since(self) -> datetime | None:
+        """What was updated earlier need not be listed. What a listing leaves out would be gone."""
+        if self.capabilities.changes is Changes.LISTING and self.mode is not Mode.BACKFILL:
+            return None
+        starts = filter(None, (self.filter.updated_since, self.filter.window_start))
+        return max(starts, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from typing import TypeAlias
 from syncline.core.capabilities import Absence
 from syncline.core.errors import Forbidden, SourceError, Unauthorized
 from syncline.core.model import Content
+from syncline.testing.api_asserts import assert_as_is, assert_feed_told
 from syncline.testing.api_world import ApiWorld, Killed, Reader
 from syncline.testing.fake_server import FakeServer, Misbehaviour, answers, cut_off, rate_limits
-from syncline.testing.world import TEXTS, populate, secret_values
+from syncline.testing.vendor_checks import VENDOR_CHECKS
+from syncline.testing.world import populate, secret_values
 
 __all__ = ["API_CHECKS", "FAULTS", "ApiCheck"]
 
@@ -78,9 +80,9 @@ async def edits_between_any_two_requests_are_seen(world: ApiWorld) -> None:
         where = f"edited before request {place} of a run"
         await world.settle()
         await reader.run()
-        await _assert_feed_told(world, reader, {ids["one"]}, where)
+        await assert_feed_told(world, reader, {ids["one"]}, where)
         await reader.reconcile()
-        await _assert_as_is(world, reader, where)
+        await assert_as_is(world, reader, where)
         assert removed not in reader.state, f"{where}: what was removed is still there"
         entry = reader.state[ids["one"]]
         async with world.open() as connector:
@@ -89,17 +91,6 @@ async def edits_between_any_two_requests_are_seen(world: ApiWorld) -> None:
         assert f"edit {place}".encode() in content.data, f"{where}: an old text"
         if over:
             return
-
-
-async def _assert_feed_told(world: ApiWorld, reader: Reader, edited: set[str], where: str) -> None:
-    """What was added and edited is known already before everything is enumerated."""
-    fresh = Reader(world)
-    await fresh.run()
-    missing = set(fresh.state) - set(reader.state)
-    assert not missing, f"{where}: the next run does not name {sorted(missing)}"
-    for each in edited:
-        now, known = fresh.state[each].version, reader.state[each].version
-        assert now == known, f"{where}: the next run does not tell of the edit of {each}"
 
 
 async def _during(world: ApiWorld, place: int, step: int, names: tuple[str, str]) -> list[int]:
@@ -144,7 +135,7 @@ async def killed_after_any_request_ends_the_same(world: ApiWorld) -> None:
             await reader.run(requests=requests)
         except Killed:
             await reader.run()
-            await _assert_as_is(world, reader, f"killed after {requests} requests", settle=False)
+            await assert_as_is(world, reader, f"killed after {requests} requests", settle=False)
         else:
             return
 
@@ -154,7 +145,7 @@ async def no_fault_loses_anything(world: ApiWorld) -> None:
     await populate(world)
     reader = Reader(world)
     await reader.catch_up()
-    await _assert_as_is(world, reader, "before any fault")
+    await assert_as_is(world, reader, "before any fault")
     versions = dict(reader.versions())
     for place in range(_MOST_PLACES):
         over = True
@@ -203,7 +194,7 @@ async def strange_payloads_do_no_harm(world: ApiWorld) -> None:
         if world.spec.capabilities.absence is Absence.NOTHING:
             reader = Reader(world)  # what was told wrongly is only mended by reading all anew
         await reader.catch_up()
-        await _assert_as_is(world, reader, f"after strange payloads (seed {seed})")
+        await assert_as_is(world, reader, f"after strange payloads (seed {seed})")
 
 
 async def pages_smaller_than_asked_are_not_the_end(world: ApiWorld) -> None:
@@ -213,7 +204,7 @@ async def pages_smaller_than_asked_are_not_the_end(world: ApiWorld) -> None:
         world.server.cap = cap
         reader = Reader(world)
         await reader.run()
-        await _assert_as_is(world, reader, f"with pages of {cap}")
+        await assert_as_is(world, reader, f"with pages of {cap}")
 
 
 async def credentials_stay_at_home(world: ApiWorld) -> None:
@@ -231,7 +222,7 @@ async def credentials_stay_at_home(world: ApiWorld) -> None:
             assert not any(secret in told for secret in secrets), "a secret went to another host"
     world.server.elsewhere = None
     if not failed:
-        await _assert_as_is(world, reader, "with links to another host")
+        await assert_as_is(world, reader, "with links to another host")
 
 
 class _Listener(FakeServer):
@@ -291,26 +282,6 @@ async def _failed(attempt: Callable[[], Awaitable[None]]) -> bool:
     return False
 
 
-async def _assert_as_is(
-    world: ApiWorld, reader: Reader, where: str, *, settle: bool = True
-) -> None:
-    """The reader knows exactly what an undisturbed one would."""
-    fresh = Reader(world)
-    if settle:
-        await world.settle()
-    await fresh.run()
-    expected = await world.expected_ids()
-    assert set(fresh.state) == expected, (
-        f"{where}, a fresh run differs from what is there by {set(fresh.state) ^ expected}"
-    )
-    lacks, beyond = set(fresh.state) - set(reader.state), set(reader.state) - set(fresh.state)
-    assert not lacks, f"{where}: missing {sorted(lacks)}"
-    assert not beyond, f"{where}: still there {sorted(beyond)}"
-    old = {name for name, version in fresh.versions().items() if reader.versions()[name] != version}
-    assert not old, f"{where}: an old version of {sorted(old)}"
-    assert len(expected) >= len(TEXTS) - 1
-
-
 API_CHECKS: tuple[ApiCheck, ...] = (
     nothing_changed_costs_little,
     edits_between_any_two_requests_are_seen,
@@ -321,4 +292,5 @@ API_CHECKS: tuple[ApiCheck, ...] = (
     credentials_stay_at_home,
     refused_credentials_say_so,
     access_changes_alone_are_noticed,
+    *VENDOR_CHECKS,
 )

@@ -5,15 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from syncline.core.capabilities import Absence, Changes
 from syncline.core.errors import SourceError
 from syncline.core.model import Checkpoint, Cursor, Entry, Failed, Gone
 from syncline.core.ports import Connector, ConnectorSpec, Context, HttpTransport, Options, Secrets
 from syncline.testing.fake_api import FakeApi
+from syncline.testing.fakes.oauth import FakeTokens
 from syncline.testing.world import SourceWorld
+from syncline.transport.hosts import Shared
 from syncline.transport.http import HttpSession
+from syncline.transport.oauth import MemoryTokens, Renewal, TokenStore
 
 __all__ = ["ApiWorld", "Killed", "Reader"]
 
@@ -40,6 +45,11 @@ class ApiWorld(SourceWorld):
         super().__init__(spec, options, secrets)
         self.server = server
         self.warnings: list[str] = []
+        self.shared: Shared | None = None
+        """What sessions share about hosts; without it, they know of no quota."""
+        self.since: datetime | None = None
+        """Where a reading window begins."""
+        self._tokens: TokenStore | None = None
 
     def open(self, *, requests: int | None = None) -> AbstractAsyncContextManager[Connector]:
         """A newly opened connector, whose process is killed after so many requests."""
@@ -47,19 +57,37 @@ class ApiWorld(SourceWorld):
 
     @asynccontextmanager
     async def _open(self, requests: int | None) -> AsyncIterator[Connector]:
-        authenticate = self.spec.authenticate
+        authenticate, oauth = self.spec.authenticate, self.spec.oauth
+        grant = oauth(self.options, self.secrets) if oauth and self._tokens else None
         clock = self.server.clock
         async with HttpSession(
             allow_private_hosts=["127.0.0.1"],
             authentication=authenticate(self.options, self.secrets) if authenticate else None,
             explain=self.spec.explain,
+            renewal=Renewal(grant, self._tokens) if grant and self._tokens else None,
+            shared=self.shared,
             clock=clock,
             sleep=clock.sleep,
         ) as http:
             limited = http if requests is None else _Limited(http, requests)
-            context = Context(http=limited, clock=clock, warn=self.warnings.append)
+            context = Context(
+                http=limited, clock=clock, since=self.since, warn=self.warnings.append
+            )
             async with self.spec.open(self.options, self.secrets, context) as connector:
                 yield connector
+
+    def use_oauth(self) -> FakeTokens:
+        """From now on the API takes nothing but access tokens that expire; we have one."""
+        assert self.spec.oauth is not None
+        tokens = FakeTokens(self.server)
+        values = tokens.give()
+        self.secrets = self.spec.secrets.model_validate(values)
+        grant = self.spec.oauth(self.options, self.secrets)
+        assert grant is not None, "the spec takes OAuth secrets, but does not renew them"
+        tokens.path = urlsplit(grant.token_url).path
+        self.server.tokens, self.server.accepts = tokens, set()
+        self._tokens = MemoryTokens(values)
+        return tokens
 
     async def settle(self) -> None:
         self.server.clock.advance(self.settles_after)

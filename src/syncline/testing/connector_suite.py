@@ -12,7 +12,8 @@ where `WikiWorld` is a `SourceWorld`: how to add, edit and remove an entry at th
 checks that apply follow from `spec.capabilities`. Needs pytest and pytest-asyncio.
 
 A connector that reads an API over HTTP derives from `ApiSuite`, with a fake of that API (`FakeApi`)
-and an `ApiWorld`: it is also tried with faults, edits and kills between any two requests.
+and an `ApiWorld`: it is also tried with faults, edits and kills between any two requests, with
+small quotas, a clock that differs from ours, cursors that are taken no more, and expiring tokens.
 """
 
 from __future__ import annotations

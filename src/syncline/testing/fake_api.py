@@ -6,7 +6,9 @@ that edit the world stamp what they touch with `now()`, the clock of the source.
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import random
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -19,8 +21,10 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from syncline.core.model import Json
+from syncline.core.quota import Bucket
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_server import FakeServer
+from syncline.testing.fake_windows import Windows
 
 if TYPE_CHECKING:
     from syncline.testing.fakes.oauth import FakeTokens
@@ -82,6 +86,11 @@ class FakeApi(FakeServer):
         """Makes answers strange, as `strange` does."""
         self.skew = 0.0
         """Seconds by which this source's clock is ahead."""
+        self.expired = 0
+        """How many requests came with a cursor that is taken no more."""
+        self._cursors = 0
+        self.windows = Windows(lambda: self.clock.now().timestamp())
+        """What is left of the quota; without any `limit`, all is let in."""
 
     @abstractmethod
     async def reply(self, asked: Asked) -> Reply:
@@ -97,6 +106,15 @@ class FakeApi(FakeServer):
         """The answer to a request whose credentials are not accepted."""
         return Reply({"error": "Couldn't authenticate you"}, 401)
 
+    def limit(self, bucket: Bucket, path: str = "/") -> None:
+        """Let in so many requests only, to what begins with `path`."""
+        self.windows.add(bucket, path)
+
+    def too_many(self, asked: Asked, seconds: float) -> Reply:
+        """The answer to one request too many, so long before more are let in."""
+        wait = str(math.ceil(seconds))
+        return Reply(status=429, text="Rate limited", headers={"Retry-After": wait})
+
     def headers(self, asked: Asked) -> Mapping[str, str]:
         """What each answer carries besides, such as what is left of the quota."""
         return {}
@@ -106,6 +124,25 @@ class FakeApi(FakeServer):
         return datetime.fromtimestamp(
             self.clock.now().timestamp() + self.skew, self.clock.now().tzinfo
         )
+
+    def cursor(self, place: str) -> str:
+        """A cursor that stands for a place, until cursors expire."""
+        return base64.urlsafe_b64encode(f"{self._cursors}|{place}".encode()).decode()
+
+    def place(self, cursor: str) -> str | None:
+        """The place that a cursor stands for; None where it is not, or no more, one of ours."""
+        try:
+            number, _, place = base64.urlsafe_b64decode(cursor).decode().partition("|")
+        except ValueError:
+            return None
+        if number == str(self._cursors):
+            return place
+        self.expired += 1
+        return None
+
+    def expire_cursors(self) -> None:
+        """Take no cursor any more that was given until now."""
+        self._cursors += 1
 
     def link(self, path: str) -> str:
         """An absolute link to a path of this server."""
@@ -119,7 +156,11 @@ class FakeApi(FakeServer):
         if self.tokens is not None and request.path == self.tokens.path:
             return await self.tokens.answer(request)
         asked = await _asked(request)
-        reply = await self.reply(asked) if self.lets_in(asked) else self.refuse(asked)
+        wait = self.windows.enter(asked.path)
+        if wait > 0:
+            reply = self.too_many(asked, wait)
+        else:
+            reply = await self.reply(asked) if self.lets_in(asked) else self.refuse(asked)
         if reply.text is not None:
             body, content_type = reply.text.encode(), reply.content_type or "text/plain"
         else:

@@ -65,6 +65,8 @@ class FakeServer(ABC):
         """The largest number of requests that were being answered at the same time."""
         self.before: Callable[[Seen], None] = lambda seen: None
         """Called before each answer: here a test edits the world while it is read."""
+        self.latency = 0.0
+        """Seconds that each answer takes, for measurements."""
         self._orders: list[_Order] = []
         self._at_once = 0
         self._runner: web.ServerRunner | None = None
@@ -129,6 +131,8 @@ class FakeServer(ABC):
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
+            if self.latency:
+                await asyncio.sleep(self.latency)
             self.before(seen)
             order = self._next_order(seen.path)
             return await (order.misbehaviour(request) if order else self.answer(request))

@@ -22,8 +22,10 @@ PATIENCE = 90.0
 _MOST = 100
 _HORIZON = 2.0
 # A token is good for a while, or nobody could buy more than one. A bucket is taken to be longer
-# by as much, so that a token spent at the end of its time is not one too many.
-_LIFE = 0.05
+# by as much, so that a token spent at the end of its time is not one too many. Of a long bucket
+# that is a fiftieth; of one of a second a twentieth, since no program is always as punctual.
+_LIFE = 0.02
+_SHORT_LIFE = 0.05
 _LONGEST_LIFE = 10.0
 _LIFE_UNMETERED = 5.0
 _SCARCE = 100
@@ -49,8 +51,7 @@ class Meter:
         self._ledger = ledger
         self._clock = clock
         self._sleep = sleep
-        lives = [min(bucket.seconds * _LIFE, _LONGEST_LIFE) for bucket in quota]
-        self._life = min(lives, default=_LIFE_UNMETERED)
+        self._life = min((_life(bucket.seconds) for bucket in quota), default=_LIFE_UNMETERED)
         self._buckets = tuple(
             Bucket(bucket.tokens, bucket.seconds + self._life) for bucket in quota
         )
@@ -185,6 +186,11 @@ class Meter:
             return None
         seconds = self._told.seconds - (self._clock.monotonic() - self._told_at)
         return replace(self._told, seconds=seconds) if seconds > 0 else None
+
+
+def _life(seconds: float) -> float:
+    """For how long a token of such a bucket may be used."""
+    return max(min(seconds * _LIFE, _LONGEST_LIFE), min(seconds, 1.0) * _SHORT_LIFE)
 
 
 def is_scarce(headers: Mapping[str, str], clock: Clock) -> bool:

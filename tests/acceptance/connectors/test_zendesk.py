@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from syncline.core.model import Mode
 from syncline.testing.fakes.zendesk import FakeZendesk
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 from tests.acceptance.connectors.conftest import OpenApi
+from tests.support.looking import configure
 
 _SECRETS = {"email": "ann@example.com", "api_token": "lantern-token-4711"}
 _SECTION = "<h2>{0}</h2><p>" + "All there is to know about {0}, in some sentences. " * 12 + "</p>"
@@ -62,6 +65,7 @@ async def test_tickets_are_followed(open_api: OpenApi) -> None:
             first = await synced.run()
             assert first.counts["created"] == 3
             assert first.counts["absent"] == 1  # of the second ticket's internal notes
+            assert len(server.requests) == 4  # who we are, the export, and each one's comments
             requester, agents = "zendesk:user:501", "zendesk:agents"
             assert f"ticket:{ticket}" in await synced.found("another fuse", requester)
             assert f"ticket:{ticket}:internal" not in await synced.found("customer", requester)
@@ -76,3 +80,30 @@ async def test_tickets_are_followed(open_api: OpenApi) -> None:
                 f"ticket:{ticket}",
                 f"ticket:{ticket}:internal",
             }
+
+
+async def test_a_window_that_is_opened_wider_reads_what_it_had_left_out(open_api: OpenApi) -> None:
+    """The first sync did not hear of old tickets, and the export would never tell of them."""
+    async with FakeZendeskTickets() as server:
+        server.let_in(*_SECRETS.values())
+        server.cap = 2
+        for number in range(7):
+            server.create(f"Old {number}", "It does not fire any more.")
+        server.clock.advance(365 * 86_400)
+        since = server.clock.now() - timedelta(days=30)
+        server.create("New", "It fires again.")
+        options = {"url": server.url, "internal_comments": False}
+        async with open_api(server, "zendesk-tickets", options, _SECRETS) as synced:
+            window = {"updated_since": since.isoformat()}
+            await configure(synced.syncs, filter=window)
+            first = await synced.run()
+            assert (first.listed, len(server.requests)) == (1, 3)
+            await configure(synced.syncs, filter=window)
+            assert (await synced.run()).listed == 0
+            await configure(synced.syncs, filter={})
+            assert (await synced.run()).counts["created"] == 7
+            report = await synced.run(Mode.BACKFILL, since=since)
+            assert (report.counts["unchanged"], report.listed, len(server.requests)) == (1, 1, 3)
+            await configure(synced.syncs, filter={"updated_since": server.clock.now().isoformat()})
+            assert (await synced.run()).counts["deleted"] == 0
+            assert len(await synced.documents()) == 8

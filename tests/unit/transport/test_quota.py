@@ -56,7 +56,7 @@ async def test_a_token_is_not_spent_before_its_moment(
     await meter.take()
     assert [lot.count for lot in ledger.orders[-1].back] == [1]
     # The buckets are taken to be longer by what a token may be late.
-    assert ledger.orders[-1].buckets == (Bucket(700, 63),)
+    assert ledger.orders[-1].buckets == (Bucket(700, 61.2),)
 
 
 async def test_who_needs_tokens_at_once_buys_them_together(

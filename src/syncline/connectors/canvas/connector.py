@@ -251,16 +251,23 @@ class CanvasConnector:
                 yield place.entry(kind.name, _syllabus(course), content=False)
             return
         params = dict(kind.params)
+        since = self._context.since if content else None
         path = f"/courses/{quote(course.id, safe='~')}{kind.path}"
         if kind.name == "announcement":
             path = "/announcements"
             params |= {"context_codes[]": f"course_{course.id}", "active_only": "true"}
             params |= _OF_ALL_TIMES
+            if since is not None:
+                params["start_date"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         if kind.name == "page" and bodies:
             params["include[]"] = "body"
+        if kind.name == "file" and since is not None:
+            params |= {"sort": "updated_at", "order": "desc"}
         async for row, answer in self._rows(path, params, kind.row):
             if isinstance(row, Failed):
                 yield row
+            elif kind.name == "file" and since and row.updated_at and row.updated_at < since:
+                break  # and all that follow are older still
             elif unseen(row, self._now(answer)) is None:
                 item = await self._whole(row, course)
                 yield self._place(course, answer).entry(kind.name, item, content=content)

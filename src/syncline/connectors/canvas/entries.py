@@ -8,14 +8,12 @@ and has another version later.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from html import escape
-from typing import Any
 from urllib.parse import urlsplit
 
 from syncline.connectors.canvas.wire import (
@@ -29,6 +27,7 @@ from syncline.connectors.canvas.wire import (
     Topic,
     User,
 )
+from syncline.connectors.marks import digest
 from syncline.core.media import EXTENSIONS, media_type_of
 from syncline.core.model import Content, Entry, Json, Metadata
 
@@ -59,7 +58,7 @@ class Place:
         principals = principals_of(kind, item, self.course)
         entry = Entry(
             id=f"{kind}:{item.id}",
-            version=_digest(asdict(metadata), principals, said.filtered, said.mark),
+            version=digest(asdict(metadata), principals, said.filtered, said.mark),
             locator={"kind": kind, "course": self.course.id, "id": item.id},
             parent=f"course:{self.course.id}",
             metadata=metadata,
@@ -315,8 +314,3 @@ def _properties(assignment: Assignment) -> dict[str, Json]:
     if assignment.submission_types:
         found["submission_types"] = list(assignment.submission_types)
     return found
-
-
-def _digest(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=16).hexdigest()

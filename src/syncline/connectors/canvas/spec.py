@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from syncline.connectors.api_options import ApiOptions, SiteOrigin
 from syncline.connectors.canvas.notes import NOTES
 from syncline.connectors.credentials import bearer, bound_to, one_line
-from syncline.connectors.reasons import reason_in
+from syncline.connectors.reasons import reason_in, told_by
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import Forbidden, RateLimited, Rejected, SourceError, Unauthorized
 from syncline.core.ports import (
@@ -20,13 +21,12 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
-    MeteredOptions,
     OAuthGrant,
     OAuthSecrets,
     Refusal,
 )
 from syncline.core.quota import Bucket
-from syncline.core.urls import normalise_url, origin_of
+from syncline.core.urls import origin_of
 
 __all__ = ["SPEC", "CanvasOptions", "CanvasSecrets", "SwitchedOff"]
 
@@ -44,10 +44,12 @@ Holding = Literal[
 _HOLDINGS: tuple[Holding, ...] = Holding.__args__  # type: ignore[attr-defined]
 
 
-class CanvasOptions(MeteredOptions):
+class CanvasOptions(ApiOptions):
     """Which courses are read, and what of them."""
 
-    url: str = Field(description="The address of Canvas, such as https://school.instructure.com")
+    url: SiteOrigin = Field(
+        description="The address of Canvas, such as https://school.instructure.com"
+    )
     courses: tuple[str, ...] = Field(
         (), description="Only these courses, by their ids; without any, all active ones"
     )
@@ -58,17 +60,9 @@ class CanvasOptions(MeteredOptions):
     )
     read: tuple[Holding, ...] = Field(_HOLDINGS, description="What of a course is read")
     max_file_mb: float = Field(10, gt=0, le=64, description="No files larger than this")
-    allow_private_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that may be read although they are not on the public internet"
-    )
     concurrency: int = Field(
         2, ge=1, le=16, description="Requests at a time; Canvas lets few of them at once"
     )
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        return str(origin_of(normalise_url(url if "://" in url else f"https://{url}")))
 
 
 class CanvasSecrets(OAuthSecrets):
@@ -99,8 +93,7 @@ def _oauth(options: CanvasOptions, secrets: CanvasSecrets) -> OAuthGrant | None:
 
 
 def _explain(refusal: Refusal) -> SourceError | None:
-    reason = reason_in(refusal.body)
-    told = f"{refusal.error.message}: {reason}" if reason else refusal.error.message
+    told, reason = told_by(refusal), reason_in(refusal.body)
     if refusal.status in (403, 429) and _throttled(refusal):
         after = refusal.error.retry_after if isinstance(refusal.error, RateLimited) else None
         return RateLimited(
@@ -186,6 +179,7 @@ SPEC = ConnectorSpec(
         absence=Absence.CONFIRM,
         versions=Versions.EXACT,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open,
     quota=(Bucket(10, 1),),

@@ -19,6 +19,7 @@ from syncline.connectors.confluence.listing import listed, results_of
 from syncline.connectors.confluence.spec import ConfluenceOptions
 from syncline.connectors.confluence.wire import Piece, Space, piece_of
 from syncline.connectors.json_api import Answer, JsonApi
+from syncline.connectors.marks import cursor_value
 from syncline.connectors.wire import clean, read
 from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
@@ -117,11 +118,12 @@ class ConfluenceConnector:
             await self.check()
         assert self._now is not None
         whole = True
-        stream = (
-            self._all(partition.id, bodies=True)
-            if cursor is None
-            else self._modified(partition.id, _since(cursor))
-        )
+        if cursor is not None:
+            stream = self._modified(partition.id, _since(cursor), bodies=False)
+        elif self._context.since is not None:
+            stream = self._modified(partition.id, self._context.since, bodies=True)
+        else:
+            stream = self._all(partition.id, bodies=True)
         async for each in stream:
             whole = whole and not (isinstance(each, Failed) and each.id is None)
             yield each
@@ -227,20 +229,23 @@ class ConfluenceConnector:
         async for each in listed(self._api, path, {"expand": expand}, limit):
             yield each
 
-    async def _modified(self, space: str, since: datetime) -> AsyncIterator[Entry | Failed]:
+    async def _modified(
+        self, space: str, since: datetime, *, bodies: bool
+    ) -> AsyncIterator[Entry | Failed]:
         """What the index says was modified; a day more, whose versions are known."""
         await self._access.viewers(space)
         kinds = ",".join(self._options.include)
         moment = (since - _OVERLAP).strftime("%Y-%m-%d %H:%M")
         cql = f'space="{space}" and type in ({kinds}) and lastmodified >= "{moment}"'
-        query = {"cql": f"{cql} order by lastmodified asc", "expand": _ONE}
-        async for row in listed(self._api, "/rest/api/content/search", query, _MANY):
+        expand, most = (f"body.storage,{_ONE}", _WITH_BODIES) if bodies else (_ONE, _MANY)
+        query = {"cql": f"{cql} order by lastmodified asc", "expand": expand}
+        async for row in listed(self._api, "/rest/api/content/search", query, most):
             try:
                 piece = piece_of(row)
                 page = await self._page_of(piece)
                 if page is not None:
                     principals = await self._access.of(page.space.key, [*page.above, page.raw])
-                    yield await self._listed(piece, page, principals, content=False)
+                    yield await self._listed(piece, page, principals, content=bodies)
             except NotFound:
                 continue  # deleted since: the enumeration proves it
             except BadContent as error:
@@ -282,10 +287,4 @@ class ConfluenceConnector:
 
 def _since(cursor: Cursor) -> datetime:
     """Where a stored cursor has got to. Raises `Rejected` for another version's."""
-    value = cursor.value.get("since") if isinstance(cursor.value, dict) else None
-    if cursor.version != _VERSION or not isinstance(value, str):
-        raise Rejected(
-            f"The cursor was written by another version of this connector ({cursor.version})",
-            hint="Upgrade Syncline here too, or read all of it again with --full.",
-        )
-    return datetime.fromisoformat(value)
+    return datetime.fromisoformat(cursor_value(cursor, _VERSION, dict)["since"])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import asdict, dataclass
 
 from syncline.connectors.confluence.wire import Piece
+from syncline.connectors.marks import digest
 from syncline.connectors.wire import clean
 from syncline.core.errors import BadContent
 from syncline.core.media import media_type_of
@@ -55,7 +54,8 @@ def entry_of(piece: Piece, page: Piece, principals: tuple[str, ...] | None, wiki
     size = piece.extensions.file_size if piece.type == "attachment" else None
     return Entry(
         id=piece.name,
-        version=f"{number}/{_digest(metadata, principals, parent)}",
+        # Moves also with what changes without a new version: labels, places, names, access.
+        version=f"{number}/{digest(asdict(metadata), principals, parent)}",
         locator=locator,
         parent=parent,
         metadata=metadata,
@@ -77,11 +77,3 @@ def _unreadable(piece: Piece, size: int | None, wiki: Wiki) -> str | None:
     if size is not None and size > wiki.most_bytes:
         return f"it is larger than {wiki.most_mb:g} MB"
     return None
-
-
-def _digest(metadata: Metadata, principals: tuple[str, ...] | None, parent: str | None) -> str:
-    """Moves with all that changes without a new version: labels, moves, renames, access."""
-    dates = [str(metadata.created_at), str(metadata.updated_at)]
-    parts = [metadata.title, metadata.url, metadata.authors, metadata.categories, metadata.tags]
-    data = json.dumps([*parts, *dates, principals, parent])
-    return blake2b(data.encode(), digest_size=10).hexdigest()

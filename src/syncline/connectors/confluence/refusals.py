@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from syncline.connectors.reasons import reason_in
+from syncline.connectors.reasons import told_by
 from syncline.core.errors import (
     Forbidden,
     NotFound,
@@ -33,8 +33,7 @@ class NotPermitted(Forbidden):
 
 def explain(refusal: Refusal) -> SourceError | None:
     """See `core.ports.Explain`."""
-    error, reason = refusal.error, reason_in(refusal.body)
-    told = f"{error.message}: {reason}" if reason else error.message
+    error, told = refusal.error, told_by(refusal)
     own = _is_own(refusal)
     login = refusal.headers.get("x-seraph-loginreason", "")
     if "AUTHENTICATION_DENIED" in login:

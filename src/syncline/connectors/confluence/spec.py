@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from syncline.connectors.api_options import ApiOptions
 from syncline.connectors.confluence.notes import NOTES
 from syncline.connectors.confluence.refusals import explain
 from syncline.connectors.credentials import basic, bearer, bound_to, one_line
@@ -19,7 +20,6 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
-    MeteredOptions,
     Secrets,
 )
 from syncline.core.urls import normalise_url, origin_of
@@ -35,7 +35,7 @@ _SPACE = re.compile(
 _PAGE = re.compile(r"(?P<context>/.*?)?/(?:pages/viewpage|dashboard|index)\.action(?:[?#].*)?")
 
 
-class ConfluenceOptions(MeteredOptions):
+class ConfluenceOptions(ApiOptions):
     """Which spaces are read, and as whom."""
 
     url: str = Field(description="Confluence's base address, such as https://wiki.example.com")
@@ -57,9 +57,6 @@ class ConfluenceOptions(MeteredOptions):
         "such as confluence:group:confluence-users; without any, everyone",
     )
     max_attachment_mb: float = Field(10, gt=0, le=64, description="No attachments larger than this")
-    allow_private_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that may be read although they are not on the public internet"
-    )
     concurrency: int = Field(4, ge=1, le=32, description="Requests at a time")
 
     @field_validator("url")
@@ -143,6 +140,7 @@ SPEC = ConnectorSpec(
         absence=Absence.CONFIRM,
         versions=Versions.EXACT,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open,
     secrets=ConfluenceSecrets,

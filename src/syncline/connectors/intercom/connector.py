@@ -31,8 +31,9 @@ from syncline.connectors.intercom.wire import (
     InternalArticle,
 )
 from syncline.connectors.json_api import JsonApi
+from syncline.connectors.marks import cursor_value
 from syncline.connectors.wire import W, read, rows
-from syncline.core.errors import BadContent, ConfigurationError, NotFound
+from syncline.core.errors import BadContent, NotFound
 from syncline.core.model import (
     Change,
     Checkpoint,
@@ -66,6 +67,7 @@ class IntercomConnector:
     def __init__(self, options: IntercomOptions, context: Context) -> None:
         self._options = options
         self._clock = context.clock
+        self._since = context.since
         self._api = JsonApi(context.http, options.base, headers={"Intercom-Version": API_VERSION})
         self._lock = asyncio.Lock()
         self._names: Names | None = None
@@ -87,6 +89,8 @@ class IntercomConnector:
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         """Articles newest first, with one checkpoint at the end; conversations oldest first."""
         kind, floor = Kind(partition.id), _floor_of(cursor)
+        if cursor is None and self._since is not None:
+            floor = self._since - timedelta(seconds=1)
         newest, started, whole = floor, None, True
         in_order = kind is Kind.CONVERSATIONS
         async with aclosing(self._pages(kind, floor)) as pages:
@@ -207,12 +211,7 @@ def _floor_of(cursor: Cursor | None) -> datetime | None:
     """What is as old as that has been read."""
     if cursor is None:
         return None
-    if cursor.version != _CURSOR:
-        raise ConfigurationError(
-            f"The cursor was written by another version of this connector ({cursor.version})",
-            hint="Upgrade Syncline here too, or read all of it again with --full.",
-        )
-    return datetime.fromtimestamp(int(cursor.value["floor"]), UTC)
+    return datetime.fromtimestamp(int(cursor_value(cursor, _CURSOR, dict)["floor"]), UTC)
 
 
 def _checkpoint(newest: datetime | None, started: datetime, floor: datetime | None) -> Checkpoint:

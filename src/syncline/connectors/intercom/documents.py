@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from hashlib import blake2b
 from html import escape, unescape
 
 from syncline.connectors.intercom.wire import (
@@ -17,6 +15,7 @@ from syncline.connectors.intercom.wire import (
     InternalArticle,
     Message,
 )
+from syncline.connectors.marks import digest
 from syncline.core.model import Content, Entry, Failed, Locator, Metadata
 
 __all__ = [
@@ -212,9 +211,5 @@ def _entry(entry_id: str, locator: Locator, content: Content) -> Entry:
 def _version(about: Metadata, data: bytes, principals: tuple[str, ...] | None) -> str:
     """Exact: it holds all that a document is made of, since times are in seconds, and an edit
     of a translation, a collection's name or a tag does not move an article's own."""
-    facts = [getattr(about, each.name) for each in fields(about)]
-    known = json.dumps([facts, principals], default=str)
-    digest = blake2b(known.encode(), digest_size=12)
-    digest.update(data)
     seconds = int(about.updated_at.timestamp()) if about.updated_at else 0
-    return f"{seconds}/{digest.hexdigest()}"
+    return f"{seconds}/{digest(asdict(about), principals, data=data)}"

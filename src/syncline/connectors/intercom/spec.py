@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
+from syncline.connectors.api_options import ApiOptions
 from syncline.connectors.credentials import bearer, bound_to, one_line
 from syncline.connectors.intercom.notes import NOTES
 from syncline.connectors.intercom.refusals import explain
@@ -19,7 +20,6 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
-    MeteredOptions,
     Secrets,
 )
 from syncline.core.quota import Bucket
@@ -39,15 +39,12 @@ class Kind(StrEnum):
     CONVERSATIONS = "conversations"
 
 
-class IntercomOptions(MeteredOptions):
+class IntercomOptions(ApiOptions):
     """Which workspace is read, and what of it."""
 
     region: Literal["us", "eu", "au"] = Field("us", description="Where the workspace is hosted")
     url: str | None = Field(
         None, description="The API's address, where it is not the region's own, such as a proxy's"
-    )
-    allow_private_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that may be asked although they are not on the public internet"
     )
     read: tuple[Kind, ...] = Field(
         (Kind.ARTICLES,),
@@ -135,6 +132,7 @@ SPEC = ConnectorSpec(
         absence=Absence.CONFIRM,
         versions=Versions.EXACT,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open,
     authenticate=_authenticate,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from syncline.connectors.api_options import ApiOptions
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
 from syncline.core.notes import Notes
@@ -19,7 +20,6 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
-    MeteredOptions,
     Secrets,
 )
 from syncline.core.urls import Origin, normalise_url, origin_of, shown_url
@@ -30,7 +30,7 @@ __all__ = ["SPEC", "WebsiteOptions", "WebsiteSecrets", "url_glob"]
 _SITEMAP = re.compile(r"\.(xml|txt|rss|atom)(\.gz)?$", re.IGNORECASE)
 
 
-class WebsiteOptions(MeteredOptions):
+class WebsiteOptions(ApiOptions):
     """Which pages of a site are read, and how gently."""
 
     url: str = Field(description="The site's address")
@@ -42,9 +42,6 @@ class WebsiteOptions(MeteredOptions):
     )
     exclude: tuple[str, ...] = Field(
         (), description="No addresses that match one of these patterns, such as /blog/"
-    )
-    allow_private_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that may be read although they are not on the public internet"
     )
     user_agent: str | None = Field(
         None, description="How we introduce ourselves; robots.txt is read for its first word"

@@ -7,15 +7,15 @@ language is read from its newest article on until what is known.
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.paging import follow
+from syncline.connectors.marks import digest
+from syncline.connectors.paging import follow, resumed
 from syncline.connectors.wire import read, rows
 from syncline.connectors.zendesk.attachments import attachment_entry, fetch_attachment
 from syncline.connectors.zendesk.pages import after_cursor
@@ -83,7 +83,9 @@ class ZendeskArticles:
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         place = Place.of(cursor)
         await self._ready()
-        if place.since is None or place.locale is not None:
+        if cursor is None and self._context.since is not None:
+            stream = self._window(self._context.since)
+        elif place.since is None or place.locale is not None:
             stream = self._first(place)
         elif self._agent:
             stream = self._export(place)
@@ -127,17 +129,27 @@ class ZendeskArticles:
         locales = self._locales
         if place.locale in locales:
             locales = locales[locales.index(place.locale) :]
-        after = place.after
+        after = place.after or ""
         for locale in locales:
-            async for page in self._pages(f"{_ROOT}/{quote(locale)}/articles", after):
+            pages = partial(self._pages, f"{_ROOT}/{quote(locale)}/articles")
+            async for page in resumed(pages, after, "", self._context.warn):
                 for row in rows(Article, page.data, "articles", page.what):
                     async for entry in self._of_row(row, locale, content=True):
                         yield entry
                 following = after_cursor(page)
                 if following:
                     yield Checkpoint(Place(since, locale=locale, after=following).cursor)
-            after = None
+            after = ""
         yield Checkpoint(Place(since).cursor)
+
+    async def _window(self, since: datetime) -> AsyncIterator[Change]:
+        """What was updated since. Lists that are sorted end after 100 pages: then all is read."""
+        try:
+            async for each in self._newest(Place(since)):
+                yield each
+        except Rejected:
+            async for each in self._first(Place()):
+                yield each
 
     async def _export(self, place: Place) -> AsyncIterator[Change]:
         """What changed. The last minutes are looked at again, but what was settled is known."""
@@ -193,13 +205,13 @@ class ZendeskArticles:
             raise BadContent(f"{page.what} does not say whether there is more")
         return self._api.own(link)
 
-    async def _pages(self, path: str, after: str | None = None) -> AsyncIterator[Answer]:
+    async def _pages(self, path: str, after: str = "") -> AsyncGenerator[Answer, None]:
         """The pages of a list that is cut by cursors."""
 
         async def page(place: str) -> Answer:
             return await self._api.get(path, {**_SIZE, "page[after]": place or None})
 
-        async for answer in follow(after or "", page, lambda answer, _: after_cursor(answer)):
+        async for answer in follow(after, page, lambda answer, _: after_cursor(answer)):
             yield answer
 
     async def _of_row(
@@ -244,7 +256,7 @@ class ZendeskArticles:
         path = (await self._sections()).get(article.section_id, ())
         labels = tuple(sorted(article.label_names))
         principals = principals_of(article, public=not self._agent)
-        version = _digest(text.title, text.body, published, path, labels, principals)
+        version = digest(text.title, text.body, published, path, labels, principals)
         metadata = Metadata(
             title=text.title or None,
             url=text.html_url or None,
@@ -308,10 +320,6 @@ def _path(
         category = category or each.category_id
         each = sections.get(each.parent_section_id)
     return tuple(filter(None, [categories.get(category, ""), *reversed(names)]))
-
-
-def _digest(*parts: object) -> str:
-    return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
 
 
 def _language(locale: str) -> str:

@@ -34,8 +34,8 @@ HELP_CENTER = Notes(
 TICKET_NOTES = Notes(
     reads="each ticket with its public comments; its internal notes are a document of their own.",
     access="`zendesk:agents` for all; `zendesk:user:ID` for what the requester may read.",
-    requests="one for 1,000 tickets that changed, at most 10 a minute, and two or more for each of "
-    "them. Without news: two.",
+    requests="one for 1,000 tickets that changed, at most 10 a minute, and one for 100 comments of "
+    "each of them. Without news: two.",
     credentials=_CREDENTIALS,
     limits=("the export leaves out the last minute.",),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from syncline.core.errors import Rejected
+from syncline.connectors.marks import cursor_value
 from syncline.core.model import Cursor
 
 __all__ = ["Place"]
@@ -30,12 +30,7 @@ class Place:
         """The place of a stored cursor. Raises `Rejected` for a newer version's."""
         if cursor is None:
             return cls()
-        value = cursor.value
-        if cursor.version != _VERSION or not isinstance(value, dict):
-            raise Rejected(
-                f"The cursor was written by another version of this connector ({cursor.version})",
-                hint="Upgrade Syncline here too, or read all of it again with --full.",
-            )
+        value = cursor_value(cursor, _VERSION, dict)
         since = value.get("since")
         return cls(
             None if since is None else datetime.fromtimestamp(since, UTC),

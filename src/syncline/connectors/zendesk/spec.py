@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from syncline.connectors.api_options import ApiOptions, SiteOrigin, origin_only
 from syncline.connectors.credentials import basic, bearer, bound_to, one_line
-from syncline.connectors.reasons import reason_in
+from syncline.connectors.reasons import told_by
 from syncline.connectors.zendesk.notes import HELP_CENTER, TICKET_NOTES
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import Forbidden, Rejected, SourceError, Unauthorized
@@ -19,13 +20,12 @@ from syncline.core.ports import (
     Connector,
     ConnectorSpec,
     Context,
-    MeteredOptions,
     OAuthGrant,
     OAuthSecrets,
     Refusal,
 )
 from syncline.core.quota import Bucket, RouteQuota
-from syncline.core.urls import normalise_url, origin_of
+from syncline.core.urls import origin_of
 
 __all__ = ["SPEC", "TICKETS", "TicketOptions", "ZendeskOptions", "ZendeskSecrets"]
 
@@ -35,25 +35,17 @@ _HINT = (
 )
 
 
-class ZendeskOptions(MeteredOptions):
+class ZendeskOptions(ApiOptions):
     """Which articles of a help center are read."""
 
-    url: str = Field(description="The help center's address: the account's, or a brand's own")
+    url: SiteOrigin = Field(description="The help center's address, the account's or a brand's")
     locales: tuple[str, ...] = Field(
         (), description="Only translations in these languages, such as en-us"
     )
     attachments: bool = Field(
         False, description="Also attached texts; costs a request for each article"
     )
-    allow_private_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that may be read although they are not on the public internet"
-    )
     concurrency: int = Field(4, ge=1, le=32, description="Requests at a time")
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        return _origin_only(url)
 
     @field_validator("locales")
     @classmethod
@@ -61,25 +53,17 @@ class ZendeskOptions(MeteredOptions):
         return tuple(locale.lower().replace("_", "-") for locale in locales)
 
 
-class TicketOptions(MeteredOptions):
+class TicketOptions(ApiOptions):
     """Which tickets of an account are read."""
 
-    url: str = Field(description="The account's address, such as https://acme.zendesk.com")
+    url: SiteOrigin = Field(description="The account's address, such as https://acme.zendesk.com")
     days: int | None = Field(
         None, ge=1, description="At first only tickets that were touched in the last so many days"
     )
     internal_comments: bool = Field(
         True, description="Also internal notes, as documents of their own that only agents see"
     )
-    allow_private_hosts: tuple[str, ...] = Field(
-        (), description="Hosts that may be read although they are not on the public internet"
-    )
     concurrency: int = Field(8, ge=1, le=32, description="Requests at a time")
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str) -> str:
-        return _origin_only(url)
 
 
 class ZendeskSecrets(OAuthSecrets):
@@ -102,10 +86,6 @@ class ZendeskSecrets(OAuthSecrets):
         return self
 
 
-def _origin_only(url: str) -> str:
-    return f"{origin_of(normalise_url(url if '://' in url else f'https://{url}'))}"
-
-
 def _authenticate(options: Any, secrets: ZendeskSecrets) -> Authentication | None:
     headers: Mapping[str, str] = {}
     if secrets.email is not None and secrets.api_token is not None:
@@ -123,8 +103,7 @@ def _oauth(options: Any, secrets: ZendeskSecrets) -> OAuthGrant | None:
 
 
 def _explain(refusal: Refusal) -> SourceError | None:
-    reason = reason_in(refusal.body)
-    told = f"{refusal.error.message}: {reason}" if reason else refusal.error.message
+    told = told_by(refusal)
     match refusal.status:
         case 401:
             return Unauthorized(f"{told}; Zendesk does not accept the credentials", hint=_HINT)
@@ -181,7 +160,7 @@ def _from_source(text: str) -> dict[str, Any] | None:
         return None
     if not text.lower().startswith("https://") or not host.endswith(".zendesk.com"):
         return None
-    return {"url": _origin_only(text)}
+    return {"url": origin_only(text)}
 
 
 def _is_agents(text: str) -> bool:
@@ -212,6 +191,7 @@ SPEC = ConnectorSpec(
         absence=Absence.PROOF,
         versions=Versions.EXACT,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open,
     quota=_QUOTA,
@@ -236,6 +216,7 @@ TICKETS = ConnectorSpec(
         versions=Versions.EXACT,
         deletions_in_feed=True,
         access_lists=True,
+        reads_since=True,
     ),
     open=_open_tickets,
     quota=_QUOTA,

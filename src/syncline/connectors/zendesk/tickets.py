@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import html
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.paging import follow
+from syncline.connectors.marks import cursor_value
+from syncline.connectors.paging import follow, resumed
 from syncline.connectors.wire import read, rows
 from syncline.connectors.zendesk.pages import after_cursor
 from syncline.connectors.zendesk.spec import TicketOptions
 from syncline.connectors.zendesk.wire import Comment, Ticket
-from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
+from syncline.core.errors import BadContent, NotFound, Unauthorized
 from syncline.core.model import (
     Change,
     Checkpoint,
@@ -38,8 +39,12 @@ from syncline.core.ports import Context
 
 __all__ = ["ZendeskTickets"]
 
-_VERSION = 1
+_VERSION = 2
+_OVERLAP = 3_600
+"""Seconds that are read again where the source takes a cursor no more."""
 _REMEMBERED = 64
+_ROWS = 2_048
+"""Tickets that the export has told; as many as may wait to be fetched."""
 _AGENTS = "zendesk:agents"
 
 
@@ -53,6 +58,7 @@ class ZendeskTickets:
         self._comments: OrderedDict[str, asyncio.Future[tuple[Ticket, list[Comment]]]] = (
             OrderedDict()
         )
+        self._rows: OrderedDict[str, Ticket] = OrderedDict()
 
     async def check(self) -> Identity:
         answer = await self._api.get("/api/v2/users/me")
@@ -74,21 +80,20 @@ class ZendeskTickets:
         return (Partition("tickets", title="Tickets"),)
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
-        place = self._start()
-        if cursor is not None:
-            if cursor.version != _VERSION or not isinstance(cursor.value, str):
-                raise Rejected(
-                    f"The cursor is of another version of this connector ({cursor.version})",
-                    hint="Upgrade Syncline here too, or read all of it again with --full.",
-                )
-            place = f"cursor={quote(cursor.value)}"
-        async for page in self._export(place):
+        after, reached = _place(cursor)
+        window = self._context.since
+        beginning = self._start(max(reached - _OVERLAP, window.timestamp() if window else 0))
+        place = f"cursor={quote(after)}" if after else beginning
+        async for page in resumed(self._export, place, beginning, self._context.warn):
             for row in rows(Ticket, page.data, "tickets", page.what):
+                if isinstance(row, Ticket):
+                    reached = max(reached, row.generated_timestamp or 0)
+                    self._note(row)
                 for each in self._of(row):
                     yield each
-            after = page.object().get("after_cursor")
-            if isinstance(after, str) and after:
-                yield Checkpoint(Cursor(_VERSION, after))
+            following = page.object().get("after_cursor")
+            if isinstance(following, str) and following:
+                yield Checkpoint(Cursor(_VERSION, {"after": following, "reached": reached}))
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
         async for page in self._export(self._start()):
@@ -119,13 +124,14 @@ class ZendeskTickets:
             principals=tuple(sorted(principals)),
         )
 
-    def _start(self) -> str:
-        if self._options.days is None:
-            return "start_time=0"
-        since = self._context.clock.now() - timedelta(days=self._options.days)
-        return f"start_time={int(since.timestamp())}"
+    def _start(self, since: float = 0) -> str:
+        """Where the export begins: at a time in seconds, or where the options say, if later."""
+        if self._options.days is not None:
+            first = self._context.clock.now() - timedelta(days=self._options.days)
+            since = max(since, first.timestamp())
+        return f"start_time={int(max(since, 0))}"
 
-    async def _export(self, place: str) -> AsyncIterator[Answer]:
+    async def _export(self, place: str) -> AsyncGenerator[Answer, None]:
         async def page(place: str) -> Answer:
             return await self._api.get(f"/api/v2/incremental/tickets/cursor?{place}")
 
@@ -180,9 +186,18 @@ class ZendeskTickets:
         del self._comments[number]  # both have been asked for
         return await known
 
+    def _note(self, row: Ticket) -> None:
+        """Keep what the export says of a ticket, so that it need not be asked for."""
+        if not row.gone:
+            self._rows[row.id] = row
+        if len(self._rows) > _ROWS:
+            self._rows.popitem(last=False)
+
     async def _read(self, number: str) -> tuple[Ticket, list[Comment]]:
-        answer = await self._api.get(f"/api/v2/tickets/{quote(number)}")
-        ticket = read(Ticket, answer.object().get("ticket"), answer.what)
+        ticket = self._rows.pop(number, None)
+        if ticket is None:
+            answer = await self._api.get(f"/api/v2/tickets/{quote(number)}")
+            ticket = read(Ticket, answer.object().get("ticket"), answer.what)
         comments: list[Comment] = []
 
         async def page(place: str) -> Answer:
@@ -199,6 +214,16 @@ class ZendeskTickets:
 
 def _name(number: str, internal: bool) -> str:
     return f"ticket:{number}:internal" if internal else f"ticket:{number}"
+
+
+def _place(cursor: Cursor | None) -> tuple[str, int]:
+    """The export's cursor, and the time that it has got to. Raises `Rejected`."""
+    if cursor is None:
+        return "", 0
+    if cursor.version == 1:  # it held nothing else
+        return cursor_value(cursor, 1, str), 0
+    value = cursor_value(cursor, _VERSION, dict)
+    return str(value["after"]), int(value["reached"])
 
 
 def _following(page: Answer, place: str) -> str | None:

@@ -6,7 +6,7 @@ What it shows of each thing is in `canvas_rows.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -184,12 +184,15 @@ class FakeCanvas(FakeApi):
         left = max(0.0, _FULL - self._used)
         return {"X-Request-Cost": str(self.cost), "X-Rate-Limit-Remaining": str(left)}
 
+    def too_many(self, asked: Asked, seconds: float) -> Reply:
+        text = "403 Forbidden (Rate Limit Exceeded)\n"
+        return Reply(
+            status=self.throttled_status, headers={"X-Rate-Limit-Remaining": "0.0"}, text=text
+        )
+
     async def reply(self, asked: Asked) -> Reply:
         if self._is_full():
-            text = "403 Forbidden (Rate Limit Exceeded)\n"
-            return Reply(
-                status=self.throttled_status, headers={"X-Rate-Limit-Remaining": "0.0"}, text=text
-            )
+            return self.too_many(asked, 0.0)
         if asked.path.startswith("/files/"):
             return self._download(asked)
         if not asked.path.startswith(_ROOT):
@@ -248,17 +251,18 @@ class FakeCanvas(FakeApi):
         if kind in self.refusals.disabled:
             return Reply({"message": "That page has been disabled for this course"}, 404)
         found = [each for each in self._seen(kind) if each.course == course.id]
-        if kind == "page":
+        if kind in ("page", "file"):
             found = self._sorted_pages(found, asked)
         bodies = "body" in self._includes(asked) and self.lists_bodies
         # Topics are cut into pages before those that the user may not see are taken out.
         shown = self.things.values() if kind == "discussion" else found
+        seen = {each.id for each in found}
         rows = [
-            self._row(each, asked, body=bodies) if each in found else None
+            each if each.id in seen else None
             for each in (found if kind != "discussion" else shown)
             if each.course == course.id and each.kind == kind
         ]
-        return self._cut(asked, rows)
+        return self._cut(asked, rows, lambda each: self._row(each, asked, body=bodies))
 
     def _sorted_pages(self, found: list[FakeThing], asked: Asked) -> list[FakeThing]:
         # `updated_at` is the row's, which publishing moves; what is shown is when it was revised.
@@ -292,13 +296,11 @@ class FakeCanvas(FakeApi):
         if asked.one("active_only") == "true":
             found = [each for each in found if each.published]
         found.sort(key=lambda each: (each.created_at, each.id), reverse=True)
-        return self._cut(
-            asked,
-            [
-                {**self._row(each, asked, body=True), "context_code": f"course_{each.course}"}
-                for each in found
-            ],
-        )
+
+        def show(each: FakeThing) -> Json:
+            return {**self._row(each, asked, body=True), "context_code": f"course_{each.course}"}
+
+        return self._cut(asked, found, show)
 
     def _show(self, kind: str, number: str, asked: Asked) -> Reply:
         kinds = ("discussion", "announcement") if kind == "discussion" else (kind,)
@@ -365,20 +367,25 @@ class FakeCanvas(FakeApi):
         self.storage.files[name] = self.things[number].text.encode()
         return Reply(status=302, headers={"Location": f"{self.storage.url}{name}"}, text="")
 
-    def _cut(self, asked: Asked, rows: list[Json]) -> Reply:
+    def _cut(
+        self, asked: Asked, rows: Sequence[Any], show: Callable[[Any], Json] = lambda row: row
+    ) -> Reply:
         """A page; None stands for a row that the user may not see."""
         size = self.page_size(max(1, asked.number("per_page", 10, 100)))
-        marked = asked.one("page").removeprefix("bookmark:")
-        page = int(marked) if marked.isdigit() else 1
-        shown = [row for row in rows[(page - 1) * size : page * size] if row is not None]
+        marked = asked.one("page")
+        place = self.place(marked.removeprefix("bookmark:")) if marked else "1"
+        if place is None:
+            return Reply({"errors": [{"message": "page is not valid"}]}, 400)
+        page = int(place)
+        shown = [show(row) for row in rows[(page - 1) * size : page * size] if row is not None]
         # No `last`: counting is left out where it would be expensive.
         links = {"current": page, "first": 1} | ({"prev": page - 1} if page > 1 else {})
         links |= {"next": page + 1} if page * size < len(rows) else {}
         query = [(n, v) for n, values in asked.query.items() if n != "page" for v in values]
+        marks = {name: f"bookmark:{self.cursor(str(to))}" for name, to in links.items()}
         header = ",".join(
-            f"<{self.link(asked.path)}?{urlencode([*query, ('page', f'bookmark:{to}')])}>; "
-            f'rel="{name}"'
-            for name, to in links.items()
+            f'<{self.link(asked.path)}?{urlencode([*query, ("page", mark)])}>; rel="{name}"'
+            for name, mark in marks.items()
         )
         return Reply(shown, headers={self.link_name: header})
 

@@ -65,13 +65,13 @@ class FakeConfluence(ConfluenceWorld):
         )
 
     def headers(self, asked: Asked) -> Mapping[str, str]:
-        left = str(max(0, 1000 - len(self.requests) % 1000))
+        limit, left, _ = self.windows.told(asked.path) or (1000, 999, 0)
         return {
             "X-AUSERNAME": self.reader if super().lets_in(asked) else "anonymous",
-            "X-RateLimit-Limit": "1000",
-            "X-RateLimit-Remaining": left,
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(left),
             "X-RateLimit-Interval-Seconds": "1",
-            "X-RateLimit-FillRate": "1000",
+            "X-RateLimit-FillRate": str(limit),
             "Retry-After": "0",
         }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, TypeAlias
 
 from syncline.core.model import Json
+from syncline.core.quota import Bucket
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_api import Asked, FakeApi, Reply
 from syncline.testing.fakes.intercom_search import matching, page_after
@@ -18,7 +19,7 @@ __all__ = ["FakeIntercom"]
 Row: TypeAlias = dict[str, Any]
 
 _VERSIONS = frozenset({f"1.{n}" for n in range(5)} | {f"2.{n}" for n in range(15)})
-_WINDOW = 10
+_WINDOW = 10.0
 _MOST_PARTS = 500
 _MOST = {"articles": 250, "internal_articles": 250, "collections": 150, "conversations": 150}
 
@@ -45,9 +46,7 @@ class FakeIntercom(FakeApi):
         """Paths that the plan does not include."""
         self.scopes_lack: tuple[str, ...] = ()
         """Paths that the app may not read."""
-        self.limit = 1_666
-        """Requests in any window of ten seconds."""
-        self._asked: Counter[int] = Counter()
+        self.limit(Bucket(1_666, _WINDOW))
         self._ids = count(9_100_001)
         self.me = self.hire("Ciaran Lee", "ciaran@example.com")
 
@@ -285,17 +284,17 @@ class FakeIntercom(FakeApi):
         return self._error(401, "unauthorized", "Access Token Invalid")
 
     def headers(self, asked: Asked) -> Mapping[str, str]:
-        window = self.stamp() // _WINDOW
+        limit, left, seconds = self.windows.told(asked.path) or (1_666, 1_666, _WINDOW)
         return {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(max(0, self.limit - self._asked[window])),
-            "X-RateLimit-Reset": str((window + 1) * _WINDOW),
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": str(math.ceil(self.now().timestamp() + seconds)),
         }
 
+    def too_many(self, asked: Asked, seconds: float) -> Reply:
+        return self._error(429, "rate_limit_exceeded", "Exceeded rate limit")
+
     async def reply(self, asked: Asked) -> Reply:
-        self._asked[self.stamp() // _WINDOW] += 1
-        if self._asked[self.stamp() // _WINDOW] > self.limit:
-            return self._error(429, "rate_limit_exceeded", "Exceeded rate limit")
         if asked.headers.get("intercom-version", "2.14") not in _VERSIONS:
             return self._error(400, "intercom_version_invalid", "The requested version is invalid")
         if asked.path.startswith(self.plan_lacks or ("\0",)):
@@ -358,7 +357,11 @@ class FakeIntercom(FakeApi):
             sort = asked.get("sort") if self.sorts else None
             paging = asked.get("pagination") or {}
             size = self.page_size(min(int(paging.get("per_page") or 20), _MOST["conversations"]))
-            rows, pages = page_after(found, sort, paging.get("starting_after"), size)
+            after = paging.get("starting_after")
+            place = self.place(after) or "an old cursor" if after else ""
+            rows, pages = page_after(found, sort, place, size)
+            if "next" in pages:
+                pages["next"]["starting_after"] = self.cursor(pages["next"]["starting_after"])
         except (ValueError, TypeError, LookupError) as error:
             return self._error(400, "parameter_invalid", f"The query is not valid: {error}")
         total = {"total_count": len(found)}

@@ -28,6 +28,17 @@ class FakeTokens:
         self._access = ""
         self._expires_at = 0.0
 
+    def give(self) -> dict[str, str]:
+        """The secrets of one who was authorised just now."""
+        self._access = "access-token-0000"
+        self._expires_at = self._api.clock.now().timestamp() + self.lasts
+        return {
+            "client_id": self.client[0],
+            "client_secret": self.client[1],
+            "refresh_token": self.refresh,
+            "access_token": self._access,
+        }
+
     def expire(self) -> None:
         """The access token serves no more, though its time is not over."""
         self._expires_at = 0.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +15,7 @@ from syncline.core.model import Json
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_api import Asked, FakeApi, Reply
 
-__all__ = ["FakeArticle", "FakeZendesk"]
+__all__ = ["FakeArticle", "FakeZendesk", "limit_headers"]
 
 _ROOT = "/api/v2/help_center/"
 _EXPORT_ROWS = 1000
@@ -54,7 +56,8 @@ class FakeZendesk(FakeApi):
         self.anonymous = True
         """Whether the help center can be read without credentials."""
         self.accepts = set()
-        self.limit = 700
+        self.most_numbered = 100
+        """Pages of a list that is cut by numbers; what lies beyond has to be read by cursors."""
         self._ids = count(360_000_000_001)
 
     def let_in(self, email: str, token: str) -> None:
@@ -133,14 +136,7 @@ class FakeZendesk(FakeApi):
         return Reply({"error": "Couldn't authenticate you"}, 401)
 
     def headers(self, asked: Asked) -> Mapping[str, str]:
-        left = str(max(0, self.limit - self.count() % self.limit))
-        return {
-            **super().headers(asked),
-            "x-rate-limit": str(self.limit),
-            "ratelimit-limit": str(self.limit),
-            "ratelimit-remaining": left,
-            "ratelimit-reset": "60",
-        }
+        return {**super().headers(asked), **limit_headers(self, asked)}
 
     async def reply(self, asked: Asked) -> Reply:
         if asked.path.startswith("/hc/article_attachments/"):
@@ -155,10 +151,12 @@ class FakeZendesk(FakeApi):
             case ["incremental", "articles"]:
                 return self._export(asked)
             case ["sections"]:
-                return self._cut(asked, "sections", [self._section(n) for n in self.sections])
+                return self._cut(asked, "sections", list(self.sections), self._section)
             case ["categories"]:
-                found = [{"id": n, "name": name} for n, name in self.categories.items()]
-                return self._cut(asked, "categories", found)
+                names = self.categories
+                return self._cut(
+                    asked, "categories", list(names), lambda n: {"id": n, "name": names[n]}
+                )
             case [locale, "articles"] if locale in self.locales:
                 return self._list(locale, asked)
             case [locale, "articles", number] if locale in self.locales:
@@ -192,7 +190,8 @@ class FakeZendesk(FakeApi):
         ]
         if "per_page" in asked.query or "sort_by" in asked.query:
             return self._by_number(locale, asked, found)
-        return self._cut(asked, "articles", [self._row(each, locale) for each in found])
+        ids = [each.id for each in found]
+        return self._cut(asked, "articles", ids, lambda n: self._row(self.articles[n], locale))
 
     def _by_number(self, locale: str, asked: Asked, found: list[FakeArticle]) -> Reply:
         """The older way of paging, which can sort."""
@@ -201,6 +200,8 @@ class FakeZendesk(FakeApi):
         if asked.one("sort_order") == "desc":
             found.reverse()
         size, page = self.page_size(asked.number("per_page", 30, 100)), asked.number("page", 1)
+        if page > self.most_numbered:
+            return Reply({"error": "RecordsLimit", "description": "Use cursors instead"}, 400)
         chosen = [self._row(each, locale) for each in found[(page - 1) * size : page * size]]
         following = None
         if page * size < len(found):
@@ -212,20 +213,20 @@ class FakeZendesk(FakeApi):
             {"count": len(found), "next_page": following, "page": page, "articles": chosen}
         )
 
-    def _cut(self, asked: Asked, name: str, found: list[Json]) -> Reply:
+    def _cut(self, asked: Asked, name: str, ids: list[int], show: Callable[[int], Json]) -> Reply:
         """A page by cursor: the id of the last row, so that what is added later comes later."""
         size = self.page_size(asked.number("page[size]", 30, 100))
-        found = sorted(found, key=lambda row: row["id"])
-        after = asked.one("page[after]")
-        if after:
-            if not after.isdigit():
+        found = sorted(ids)
+        if after := asked.one("page[after]"):
+            last = self.place(after)
+            if last is None:
                 return Reply({"errors": [{"code": "InvalidCursor", "title": "Bad cursor"}]}, 400)
-            found = [row for row in found if row["id"] > int(after)]
+            found = found[bisect_right(found, int(last)) :]
         page, more = found[:size], len(found) > size
-        cursor = str(page[-1]["id"]) if page else None
+        cursor = self.cursor(str(page[-1])) if page else None
         links = {"next": self.link(f"{asked.path}?page[after]={cursor}") if more else None}
         meta = {"has_more": more, "after_cursor": cursor, "before_cursor": None}
-        return Reply({name: page, "meta": meta, "links": links})
+        return Reply({name: [show(each) for each in page], "meta": meta, "links": links})
 
     def _export(self, asked: Asked) -> Reply:
         if "authorization" not in asked.headers:
@@ -267,17 +268,17 @@ class FakeZendesk(FakeApi):
         return Reply({"article": self._row(article, locale)})
 
     def _translations(self, article: FakeArticle, asked: Asked) -> Reply:
-        found: list[Json] = [
-            {"id": article.id * 10 + n, "source_id": article.id, "source_type": "Article"}
-            | self._text(article, locale)
-            for n, locale in enumerate(article.texts)
-        ]
-        return self._cut(asked, "translations", found)
+        found = {article.id * 10 + n: locale for n, locale in enumerate(article.texts)}
+
+        def show(number: int) -> Json:
+            about = {"id": number, "source_id": article.id, "source_type": "Article"}
+            return about | self._text(article, found[number])
+
+        return self._cut(asked, "translations", list(found), show)
 
     def _attachments(self, article: FakeArticle, asked: Asked) -> Reply:
-        return self._cut(
-            asked, "article_attachments", [self._file(article, n) for n in article.files]
-        )
+        files = list(article.files)
+        return self._cut(asked, "article_attachments", files, lambda n: self._file(article, n))
 
     def _one_attachment(self, number: int) -> Reply:
         for article in self.articles.values():
@@ -346,6 +347,17 @@ class FakeZendesk(FakeApi):
             "updated_at": _iso(article.updated_at),
             "edited_at": _iso(article.updated_at),
         }
+
+
+def limit_headers(server: FakeApi, asked: Asked) -> Mapping[str, str]:
+    """What Zendesk says of the account's limit: 700 a minute, in the plan that most have."""
+    limit, left, seconds = server.windows.told(asked.path) or (700, 650, 60.0)
+    return {
+        "x-rate-limit": str(limit),
+        "ratelimit-limit": str(limit),
+        "ratelimit-remaining": str(left),
+        "ratelimit-reset": str(math.ceil(seconds)),
+    }
 
 
 def _iso(moment: datetime) -> str:

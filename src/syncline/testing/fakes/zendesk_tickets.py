@@ -14,6 +14,7 @@ from typing import Any
 
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_api import Asked, FakeApi, Reply
+from syncline.testing.fakes.zendesk import limit_headers
 
 __all__ = ["FakeTicket", "FakeZendeskTickets"]
 
@@ -110,10 +111,7 @@ class FakeZendeskTickets(FakeApi):
     def headers(self, asked: Asked) -> Mapping[str, str]:
         return {
             **super().headers(asked),
-            "x-rate-limit": "700",
-            "ratelimit-limit": "700",
-            "ratelimit-remaining": "650",
-            "ratelimit-reset": "60",
+            **limit_headers(self, asked),
             "zendesk-ratelimit-incremental-exports": "total=10; remaining=9; resets=60",
         }
 
@@ -142,10 +140,12 @@ class FakeZendeskTickets(FakeApi):
         until = (self.now() - _UNTOLD).timestamp()
         found = [each for each in self.tickets.values() if each.generated <= until]
         found.sort(key=lambda each: each.generated)
-        cursor = asked.one("cursor")
-        if cursor:
-            stamp, _, last = base64.b64decode(cursor).decode().partition("|")
-            place = (int(stamp), int(last))
+        if cursor := asked.one("cursor"):
+            last = self.place(cursor)
+            if last is None:
+                return Reply({"error": "InvalidValue", "description": "cursor is not valid"}, 400)
+            stamp, _, number = last.partition("|")
+            place = (int(stamp), int(number))
             found = [each for each in found if (each.generated, each.id) > place]
         elif asked.one("start_time"):
             start = asked.number("start_time", 0)
@@ -157,8 +157,7 @@ class FakeZendeskTickets(FakeApi):
         over = len(page) == len(found)
         after = None
         if page:
-            place_of = f"{page[-1].generated}|{page[-1].id}"
-            after = base64.b64encode(place_of.encode()).decode()
+            after = self.cursor(f"{page[-1].generated}|{page[-1].id}")
         # An exhausted cursor is answered without one.
         return Reply(
             {

@@ -14,6 +14,7 @@ from syncline.core.errors import (
     Unauthorized,
 )
 from syncline.core.model import Gone
+from syncline.core.quota import Bucket
 from syncline.testing.fake_server import Misbehaviour, answers
 from syncline.testing.fakes.intercom import FakeIntercom
 from tests.unit.connectors.intercom.conftest import Connect
@@ -101,7 +102,7 @@ async def test_only_intercoms_own_word_makes_an_entry_gone(
 
 async def test_the_quota_is_waited_for(fake: FakeIntercom, connect: Connect) -> None:
     """A refusal for too many requests is followed by a wait into the next window, and no loss."""
-    fake.limit = 2
+    fake.limit(Bucket(2, 10))
     numbers = [fake.create(f"Article {number}", "<p>Text</p>") for number in range(6)]
     world, reader = connect(page_size=2)
     await world.settle()

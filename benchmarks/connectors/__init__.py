@@ -1,0 +1,1 @@
+"""Connectors against fakes of their APIs, each in a process of its own."""
