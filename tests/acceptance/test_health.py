@@ -29,8 +29,12 @@ HOUR = 3600.0
 
 @pytest.fixture
 async def workspace(db: Connection, workspace_name: str) -> AsyncIterator[WorkspaceId]:
-    """Whose connections are the only ones that can be due."""
+    """Whose connections are the only ones that can be due, and whose runs the only ones of late."""
     await empty_queue(db)
+    await db.execute(
+        "UPDATE runs SET started_at = started_at - interval '1 day',"
+        " ended_at = ended_at - interval '1 day' WHERE ended_at IS NOT NULL"
+    )
     await db.execute("UPDATE workspaces SET active = false")
     yield await make_workspace(db, workspace_name)
     await db.execute("DELETE FROM jobs")

@@ -34,9 +34,11 @@ def print_report(
     good = report.state is RunState.DONE and report.exit_code == 0
     nothing = report.state is RunState.FAILED and not counts["listed"]
     if not (nothing or (quiet and good)):
+        asked = counts.get("requests", 0)
+        requests = f"{asked} request{'s' if asked > 1 else ''}, " if asked else ""
         say(
             f"{bold(shown(report.connection))}: {_changes(counts)}"
-            f" ({counts['listed']} listed, {span(report.seconds)})"
+            f" ({counts['listed']} listed, {requests}{span(report.seconds)})"
         )
         _print_rest(counts)
     if counts["failed"]:

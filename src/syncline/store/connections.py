@@ -83,7 +83,12 @@ async def replace_connection(db: Connection, row: ConnectionRow) -> ConnectionRo
     left out what is asked for now.
     """
     since, within = row.filter.get("updated_since"), row.filter.get("updated_within")
-    async with db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+    async with db.transaction(), db.cursor(row_factory=class_row(ConnectionRow)) as cursor:
+        # Whoever is storing a cursor (`store_cursor`) gets to its end; who comes after sees ours.
+        await cursor.execute(
+            "SELECT 1 FROM connections WHERE workspace_id = %s AND id = %s FOR NO KEY UPDATE",
+            (row.workspace_id, row.id),
+        )
         await cursor.execute(
             "WITH before AS (SELECT filter ->> 'updated_since' AS since,"
             " filter ->> 'updated_within' AS within FROM connections"

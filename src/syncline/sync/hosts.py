@@ -39,11 +39,12 @@ def shared_by(
         store = RedisAnswers(redis_url, installation, scope)
     owner = (scope.workspace_id, scope.connection_id)
     return Shared(
-        answers=Answers(owner, memory, store, clock, partial(scope.count, "cache_hits")),
+        answers=Answers(owner, memory, store, clock, partial(scope.count, "cache_hits", 1)),
         ledger=_HostTables(scope, spec.kind),
         quota=quota_of(spec, options),
         routes=spec.routes,
         credentialed=scope.credential is not None,
+        count=scope.count,
     )
 
 

@@ -20,6 +20,7 @@ from syncline.core.model import (
     EntryKey,
     Failed,
     Gone,
+    Json,
     Outcome,
     Partition,
 )
@@ -52,12 +53,15 @@ class Intake:
         run: RunRef,
         rules: Rules,
         stop: asyncio.Event,
+        stored_filter: Mapping[str, Json],
     ) -> None:
+        """`stored_filter` is the connection's, as it was stored when the run began."""
         self._dispatcher = dispatcher
         self._database = database
         self._run = run
         self._rules = rules
         self._stop = stop
+        self._filter = stored_filter
         self._checkpoints: dict[str, Checkpoints] = {}
         self._began: dict[str, float] = {}
         """When a partition's listing was begun, by the monotonic clock."""
@@ -103,7 +107,7 @@ class Intake:
             cursor = checkpoints.ready()
             if cursor is not None and not self._dispatcher.plan:
                 async with self._dispatcher.exclusive():
-                    await store_cursor(self._database, self._run, partition, cursor)
+                    await store_cursor(self._database, self._run, partition, cursor, self._filter)
 
     # --- one page ----------------------------------------------------------------------------
 

@@ -42,8 +42,8 @@ class Scope:
     connection_id: ConnectionId
     session: Callable[[], AbstractAsyncContextManager[Connection]]
     """Lends a database connection."""
-    count: Callable[[str], None] = lambda name: None
-    """Counts what the run's report tells: `cache_hits`."""
+    count: Callable[[str, int], None] = lambda name, more: None
+    """Counts what the run's report tells: `requests`, `received_bytes`, `cache_hits`."""
     warn: Callable[[str], None] = lambda message: None
     """Puts a line into the run's report."""
     credential: str | None = None

@@ -111,7 +111,7 @@ async def opened(
             db,
             request.stop,
         )
-        intake = Intake(dispatcher, db, run, rules, request.stop)
+        intake = Intake(dispatcher, db, run, rules, request.stop, row.filter)
         yield Stage(request, run, db, rules, connector, dispatcher, intake, report, progress)
 
 
@@ -174,7 +174,7 @@ def _scope(
         row.workspace_id,
         row.id,
         tools.database.connection,
-        count=lambda name: report.add({name: 1}),
+        count=lambda name, more: report.add({name: more}),
         warn=report.warnings.append,
         credential=credential,
     )

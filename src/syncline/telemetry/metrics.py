@@ -94,6 +94,8 @@ class Metrics:
             "deduplication_hits", "Texts that were stored already, under whatever name", None
         )
         self._cached = self._counter("cache_hits", "What did not have to be made anew", "cache")
+        self._requests = self._counter("source_requests", "Requests sent to sources", None)
+        self._received = self._counter("source_received_bytes", "Bytes that sources sent", None)
 
     def _counter(self, name: str, text: str, label: str | None) -> Counter:
         labels = ("kind",) if label is None else ("kind", label)
@@ -119,6 +121,9 @@ class Metrics:
             self._errors.labels(kind, "entry").inc(counts["failed"])
         if shared := sum(counts.get(name, 0) for name in _DEDUPLICATED):
             self._deduplicated.labels(kind).inc(shared)
+        if counts.get("requests"):
+            self._requests.labels(kind).inc(counts["requests"])
+            self._received.labels(kind).inc(counts.get("received_bytes", 0))
         for name, cache in _CACHED.items():
             if counts.get(name):
                 self._cached.labels(kind, cache).inc(counts[name])

@@ -6,7 +6,7 @@ Around each request to a host: `ask` before it is sent, `hear` when it is answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -39,6 +39,8 @@ class Shared:
     """Whether requests carry a credential: a rest that is asked for is meant for all of it."""
     answers: Answers | None = None
     """What is kept of earlier answers."""
+    count: Callable[[str, int], None] = lambda name, more: None
+    """Is told what a run should account for: `requests` that were sent, and `received_bytes`."""
 
 
 @dataclass(slots=True)

@@ -121,6 +121,7 @@ class HttpSession:
             else Hosts(shared, clock=self._clock, sleep=sleep, patience=self._policy.patience)
         )
         self._answers = None if shared is None else shared.answers
+        self._count = _uncounted if shared is None else shared.count
         self._user_agent = user_agent or default_user_agent()
         self._authentication = authentication
         self._explain = explain
@@ -327,6 +328,7 @@ class HttpSession:
         if proof is not None and origin_of(url) in proof.origins:
             own = proof.headers if self._tokens is None else self._tokens.headers
             headers = {**own, **headers}
+        self._count("requests", 1)
         try:
             return await self._client.request(
                 "GET" if request.body is None else "POST",
@@ -401,6 +403,7 @@ class HttpSession:
                 if not data:
                     break
                 received += len(data)
+                self._count("received_bytes", len(data))
                 floor.got(received)
                 if received > bound:
                     raise too_large(name, bound)
@@ -413,6 +416,10 @@ class HttpSession:
             raise error_of_exception(error, name, self._limits.connect_seconds) from error
         if decoder is not None and received:
             decoder.close()
+
+
+def _uncounted(name: str, more: int) -> None:
+    """For a session whose run nobody accounts for."""
 
 
 def _request(

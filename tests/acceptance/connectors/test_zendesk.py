@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from aiohttp import web
+
 from syncline.core.model import Mode
 from syncline.testing.fakes.zendesk import FakeZendesk
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
@@ -107,3 +109,27 @@ async def test_a_window_that_is_opened_wider_reads_what_it_had_left_out(open_api
             await configure(synced.syncs, filter={"updated_since": server.clock.now().isoformat()})
             assert (await synced.run()).counts["deleted"] == 0
             assert len(await synced.documents()) == 8
+
+
+async def test_a_window_that_is_opened_while_a_sync_reads_is_not_passed_over(
+    open_api: OpenApi,
+) -> None:
+    """The sync's cursor would leave behind what the sync itself was told to leave out."""
+    async with FakeZendeskTickets() as server:
+        server.let_in(*_SECRETS.values())
+        server.create("Old", "It does not fire any more.")
+        server.clock.advance(365 * 86_400)
+        since = server.clock.now() - timedelta(days=30)
+        server.create("New", "It fires again.")
+        options = {"url": server.url, "internal_comments": False}
+        async with open_api(server, "zendesk-tickets", options, _SECRETS) as synced:
+
+            async def edited_meanwhile(request: web.BaseRequest) -> web.StreamResponse:
+                await configure(synced.syncs, filter={})
+                return await server.answer(request)
+
+            await configure(synced.syncs, filter={"updated_since": since.isoformat()})
+            server.misbehave(edited_meanwhile, times=1, after=1)
+            assert (await synced.run()).listed == 1
+            assert (await synced.run()).counts["created"] == 1
+            assert (await synced.run()).listed == 0

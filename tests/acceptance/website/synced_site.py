@@ -112,6 +112,7 @@ class SyncedSite:
         report = await self.syncs.run(mode, **more)
         assert report.accounted_for, report.as_json()
         counts = report.counts
+        assert counts.get("requests", 0) >= len(self.site.requests), counts
         assert counts["gone"] == counts["deleted"] + counts["moved"] + counts["held"], counts
         return report
 

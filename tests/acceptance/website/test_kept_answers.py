@@ -47,6 +47,7 @@ async def test_what_has_validators_is_asked_for_with_them(
     async with open_site() as synced:  # with nothing in memory
         report = await synced.run()
         assert report.counts["cache_hits"] == 3
+        assert report.counts["requests"] == len(site.requests)
         assert _statuses(site) == {"/robots.txt": [True], "/sitemap.xml": [True, True]}
         site.put("/new", "Of windmills.")
         site.file_headers["/sitemap.xml"]["ETag"] = '"2"'
