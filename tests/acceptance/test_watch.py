@@ -163,7 +163,7 @@ def test_every_metric_and_every_kind_of_event_is_explained() -> None:
     text = Metrics().render(Gauges()).decode()
     there = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
     there = {name for name in there if not name.endswith("_created")}
-    named = set(re.findall(r"`((?:syncline|sync|items|dedup\w+|cache)_[a-z_]+)`", page))
+    named = set(re.findall(r"`((?:syncline|sync|items|dedup\w+|cache|source)_[a-z_]+)`", page))
     assert there - named == set()
     assert {name for name in named if name.startswith("syncline_")} - there == set()
     assert {kind.value for kind in EventKind} - set(re.findall(r"`(\w+)`", page)) == set()
