@@ -42,6 +42,8 @@ __all__ = [
 _LONGEST = 1800.0
 """Seconds. What takes longer is ended."""
 _GOOD = (0, 3, 4)
+_UNUSUAL = ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+"""Not what a user has: without bytecode, each start would compile all of it anew."""
 _PR_SET_CHILD_SUBREAPER = 36
 _ENDING = 0.5
 
@@ -152,7 +154,7 @@ class Syncline:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("SYNCLINE_") and name != "DATABASE_URL"
+            if not name.startswith("SYNCLINE_") and name not in _UNUSUAL
         }
         return {**kept, **self.settings, "SYNCLINE_DATA_DIR": str(self.data)}
 

@@ -50,7 +50,11 @@ def run_on(peer: str, folder: Path) -> None:
 def environment_of(state: Path) -> dict[str, str]:
     """What a peer's process is started with; nobody's telemetry is on."""
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SYNCLINE_") and name != "PYTHONDONTWRITEBYTECODE"
+        },
         "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'src'}",
         "COCOINDEX_DISABLE_USAGE_TRACKING": "1",
         "RUNTIME__DLTHUB_TELEMETRY": "false",
