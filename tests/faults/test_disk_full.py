@@ -26,6 +26,7 @@ from syncline.sync.sync_job import SYNC
 from tests.support.commands import Commands
 from tests.support.data_folders import make_data_folder, remove_data_folder, settings_for
 from tests.support.state import assert_consistent
+from tests.support.waiting import wait_until
 from tests.support.world import World
 
 _SIZE = 320
@@ -97,9 +98,7 @@ async def test_a_full_disk_is_waited_for(
         ballast = _fill(small_disk.data_dir.parent)
         async with database.connection() as db:
             await jobs.enqueue(db, [wanted])
-        async with asyncio.timeout(90):
-            while "disk is full" not in log.read_text():  # noqa: ASYNC110 - another process says it
-                await asyncio.sleep(0.05)
+        await asyncio.to_thread(wait_until, lambda: "disk is full" in log.read_text(), seconds=90)
         ballast.unlink()
         await _until_done(database, 5 + _PAGES)
         assert process.poll() is None
