@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -18,7 +19,7 @@ from syncline.store.migrations import HEAD, REVISIONS
 from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
 from syncline.store.sessions import IDLE_NAME, Connection, Sessions
 
-__all__ = ["Connection", "Database", "connect", "moment", "shown_address"]
+__all__ = ["Connection", "Database", "at_once", "connect", "moment", "shown_address"]
 
 _SESSION = "-c jit=off -c lock_timeout=10s -c statement_timeout=0 -c hnsw.ef_search=250"
 
@@ -46,6 +47,19 @@ async def moment(db: Connection) -> datetime:
     assert row is not None
     now: datetime = row[0]
     return now
+
+
+@asynccontextmanager
+async def at_once(db: Connection) -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks whose statements go to the database together, and are waited for together.
+
+    It works on them in the order in which they begin. The first error is raised, and ends them all.
+    """
+    try:
+        async with db.pipeline(), asyncio.TaskGroup() as tasks:
+            yield tasks
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 def shown_address(settings: Settings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -13,7 +13,8 @@ from syncline.core.ports import Embedder, EmbedderInfo
 from syncline.pipeline.terms import query_terms, stem, word_spans
 from syncline.store import search as index
 from syncline.store.connections import find_connection, list_connections
-from syncline.store.database import Connection
+from syncline.store.database import Connection, at_once
+from syncline.store.entries import Entries
 from syncline.store.postings import BLOCK
 from syncline.store.search import Asked, Corpus, Place
 from syncline.store.search_scope import (
@@ -99,7 +100,9 @@ class _Plan:
     """A question, ready to be asked."""
 
     words: tuple[Word, ...]
-    scores: WordScores
+    beside: tuple[Word, ...]
+    """What counts in texts alone: words that the last one may be the beginning of."""
+    entries: Mapping[str, Entries]
     corpus: Corpus
     question: Question
     asked: tuple[Asked, ...]
@@ -253,8 +256,7 @@ async def _plan(
         written=written,
         models=tuple(each.model.info.name for each in asked),
     )
-    scores = score_words((*words, *beside), entries, corpus)
-    return _Plan(words, scores, corpus, question, asked), notes
+    return _Plan(words, beside, entries, corpus, question, asked), notes
 
 
 async def _ranked(
@@ -290,19 +292,26 @@ async def _look(
     db: Connection, scope: Scope, plan: _Plan, depth: _Depth
 ) -> tuple[int, int, bool, list[Ranked]]:
     """How many contents were candidates and were visible, whether these are all, and the order."""
-    by_words = await _by_words(db, scope, plan, depth.words)
-    by_meaning, all_near = await _by_meaning(db, scope, plan, depth.meaning)
-    by_title = await search_titles(db, scope, plan.title, depth.titles)
-    contents = {each.content for each in (*by_words, *by_meaning)} | set(by_title)
-    titles = await title_scores(db, scope, sorted(contents), plan.title)
-    places = {each.id: each for each in (*by_words, *by_meaning) if each.content in titles}
-    places |= await _first_places(db, scope, plan, titles, list(places.values()))
-    words = plan.scores.of(list(places))
+    async with at_once(db) as reads:
+        # The vectors first: words are scored here while the database compares those.
+        near = reads.create_task(_by_meaning(db, scope, plan, depth.meaning))
+        worded = reads.create_task(_by_words(db, scope, plan, depth.words))
+        titled = reads.create_task(search_titles(db, scope, plan.title, depth.titles))
+    (by_meaning, all_near), (by_words, scores), by_title = (
+        near.result(), worded.result(), titled.result(),
+    )  # fmt: skip
+    found = [*by_words, *by_meaning]
+    contents = {each.content for each in found} | set(by_title)
+    async with at_once(db) as reads:
+        visible = reads.create_task(title_scores(db, scope, sorted(contents), plan.title))
+        first = reads.create_task(_first_places(db, scope, plan, contents, found))
+    titles = visible.result()
+    places = {e.id: e for e in (*found, *first.result()) if e.content in titles}
     scored = [
         Scored(place.content, place.n, score, place.meaning, place.model)
-        for place, score in zip(places.values(), words, strict=True)
+        for place, score in zip(places.values(), scores.of(list(places)), strict=True)
     ]
-    exhausted = plan.scores.blocks <= depth.words and all_near and len(by_title) < depth.titles
+    exhausted = scores.blocks <= depth.words and all_near and len(by_title) < depth.titles
     ranked = rank(scored, titles, ceiling=sum(plan.title.idfs), with_meaning=bool(plan.asked))
     return len(contents), len(titles), exhausted, ranked
 
@@ -332,7 +341,7 @@ async def _by_meaning(
 
 async def _first_places(
     db: Connection, scope: Scope, plan: _Plan, contents: Iterable[int], found: Sequence[Place]
-) -> dict[int, Place]:
+) -> Iterable[Place]:
     """The first chunk of each content, where it was not found itself. Most follow from another
     one's number; those have no cosine."""
     there = {each.content for each in found if each.n == 0}
@@ -345,12 +354,14 @@ async def _first_places(
     if others:
         for place in await index.first_chunks(db, scope, others, plan.asked):
             firsts[place.content] = place
-    return {each.id: each for each in firsts.values()}
+    return firsts.values()
 
 
-async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> list[Place]:
-    """The best chunks by their words, of the scope only if it is deep."""
-    scores = plan.scores
+async def _by_words(
+    db: Connection, scope: Scope, plan: _Plan, most: int
+) -> tuple[list[Place], WordScores]:
+    """The best chunks by their words, of the scope only if it is deep; and the scores of all."""
+    scores = all_scores = score_words((*plan.words, *plan.beside), plan.entries, plan.corpus)
     if scope.contents is not None:
         scores = scores.among(await index.numbers_of(db, scope.workspace, scope.contents))
     found: list[Place] = []
@@ -358,4 +369,4 @@ async def _by_words(db: Connection, scope: Scope, plan: _Plan, most: int) -> lis
         found += await index.places_of(db, scope, ids, plan.asked)
         if not scope.deep or len(found) >= most:
             break
-    return found
+    return found, all_scores

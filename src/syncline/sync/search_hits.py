@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncline.core.model import DocumentId
-from syncline.store.database import Connection
+from syncline.store.database import Connection, at_once
 from syncline.store.search_scope import (
     Passage,
     Scope,
@@ -80,12 +80,12 @@ async def build_hits(
     """The hits for these groups, in their order."""
     page = [group.shown for group in groups]
     fellows = [content for group in groups for content in group.fellows[:_MOST_ALSO]]
-    documents = await documents_of(
-        db, scope, [each.content for each in page] + fellows, title, most=_MOST_ALSO + 1
-    )
-    passages = await passages_of(
-        db, scope.workspace, [(each.content, each.n) for each in page if each.n is not None]
-    )
+    contents = [each.content for each in page] + fellows
+    keys = [(each.content, each.n) for each in page if each.n is not None]
+    async with at_once(db) as reads:
+        shown = reads.create_task(documents_of(db, scope, contents, title, most=_MOST_ALSO + 1))
+        texts = reads.create_task(passages_of(db, scope.workspace, keys))
+    documents, passages = shown.result(), texts.result()
     hits: list[Hit] = []
     for each, group in zip(page, groups, strict=True):
         # A document may have been deleted since it was ranked.
