@@ -33,10 +33,14 @@ async def test_each_gets_its_own_answer(db: Connection) -> None:
 @pytest.mark.parametrize("bad", [0, 1, 2])
 async def test_the_error_of_the_one_that_fails_is_raised(db: Connection, bad: int) -> None:
     """And not what it means for the others; the session is as before."""
-    with pytest.raises(psycopg.errors.DivisionByZero):
+
+    async def ask() -> None:
         async with at_once(db) as tasks:
             for n in range(3):
                 tasks.create_task(_ask(db, "1/0" if n == bad else str(n)))
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await ask()
     assert db.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert await _ask(db, "7") == 7
 
