@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from syncline.core.errors import ConfigurationError, DatabaseUnavailable, SchemaMismatch
 from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
+from syncline.store.lists import write_lists_at_once
 from syncline.store.migrations import HEAD, REVISIONS
 from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
 from syncline.store.sessions import IDLE_NAME, Connection, Sessions
@@ -31,13 +32,17 @@ async def connect(parameters: dict[str, str], *, application: str) -> Connection
     Raises `DatabaseUnavailable`.
     """
     try:
-        return await psycopg.AsyncConnection.connect(
-            make_conninfo(**parameters, application_name=application),
+        connection = await psycopg.AsyncConnection.connect(
+            make_conninfo(
+                **parameters | {"application_name": application, "client_encoding": "utf8"}
+            ),
             autocommit=True,
             prepare_threshold=1,
         )
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
+    write_lists_at_once(connection)
+    return connection
 
 
 async def moment(db: Connection) -> datetime:
