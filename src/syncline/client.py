@@ -13,11 +13,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from msgspec.structs import replace
 
 from syncline.core.errors import ConfigurationError, NotHere, SourceError, UsageError
 from syncline.core.model import Mode, WorkspaceId

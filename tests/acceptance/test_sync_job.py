@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from syncline.core.jobs import ClaimedJob, Dead, Done, Outcome, Released, Retry, Snooze
 from syncline.core.model import ConnectionId, Mode, RunState

@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
 from pydantic import Field, SecretStr
 
 from syncline.core.errors import SourceError

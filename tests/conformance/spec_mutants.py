@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from syncline.core.ports import Options, Secrets

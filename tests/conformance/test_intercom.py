@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.connectors.intercom.spec import SPEC, Kind
 from syncline.testing.connector_suite import ApiSuite, ApiWorld

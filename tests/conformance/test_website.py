@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.connectors.website.spec import SPEC
 from syncline.core.ports import Context

@@ -6,11 +6,11 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.bootstrap import build_tools
 from syncline.core.failpoints import Failpoint

@@ -10,8 +10,9 @@ import asyncio
 import os
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from syncline.bootstrap import build_tools
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE

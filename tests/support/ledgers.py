@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from syncline.testing.clock import FakeClock
 from syncline.transport.breaker import FAILURES, OPEN_SECONDS

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec.structs import asdict
 
 from syncline.cli.options import AsJson, DataDir, environment_with
 from syncline.cli.running import Interruption, run_alone

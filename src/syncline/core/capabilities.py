@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 __all__ = ["Absence", "Capabilities", "Changes", "Versions"]
 
@@ -35,8 +36,7 @@ class Versions(StrEnum):
     """Equal versions are believed for `recheck` seconds after the last fetch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     changes: Changes
     absence: Absence
     versions: Versions

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 
@@ -37,8 +38,7 @@ TROUBLES = frozenset(EventKind) - {EventKind.RECOVERED}
 """What lasts until it is settled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """A row of the outbox."""
 
     workspace_id: WorkspaceId

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 
@@ -34,8 +35,7 @@ _FIRST_SECONDS = 30.0
 _MOST_SECONDS = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(Struct, frozen=True):
     """A job to be enqueued."""
 
     workspace_id: WorkspaceId
@@ -52,8 +52,7 @@ class NewJob:
     """Of the payload."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedJob:
+class ClaimedJob(Struct, frozen=True):
     """A job that is ours until the lease ends."""
 
     id: int
@@ -68,29 +67,25 @@ class ClaimedJob:
     """What every write about the job must carry."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """It is done, and its row goes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """It failed and is tried again after so many seconds; for the last time it is dead."""
 
     seconds: float
     error: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Snooze:
+class Snooze(Struct, frozen=True):
     """It could not be tried yet (quota, open breaker, a lane that is taken): not counted."""
 
     seconds: float
     reason: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The database went away in its middle: not counted, for that is seldom a job's fault.
 
     One that loses it again and again, while other jobs do not, is tried as one that fails.
@@ -101,18 +96,15 @@ class Lost:
     error: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(Struct, frozen=True):
     """It is given back, to be claimed by another at once: not counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOn:
+class HandedOn(Struct, frozen=True):
     """Its row says already what comes next: who did it has written that with what it did."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(Struct, frozen=True):
     """It failed for good, and is kept with its cause."""
 
     error: Mapping[str, Json]

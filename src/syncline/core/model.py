@@ -7,11 +7,12 @@ locators (percent-encode what is not), the pipeline for everything it extracts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NewType, TypeAlias
+
+from msgspec import Struct, field
 
 __all__ = [
     "Change",
@@ -111,8 +112,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What is known about a document besides its text. Unset fields are unknown, not empty."""
 
     title: str | None = None
@@ -128,8 +128,7 @@ class Metadata:
     """Anything else the source says that filters may ask for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What `fetch` returned for one entry."""
 
     data: bytes
@@ -148,15 +147,13 @@ class Content:
     """What the source asks of robots outside the text, such as `noindex`."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotModified:
+class NotModified(Struct, frozen=True):
     """The validators still hold: the stored content is current."""
 
     validators: Validators = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One thing a source says exists."""
 
     id: str
@@ -179,8 +176,7 @@ class Entry:
         return entry_key(self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """The source says that this entry exists no more."""
 
     id: str
@@ -191,8 +187,7 @@ class Gone:
         return entry_key(self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """Something could not be listed.
 
     With an id, that entry failed and its siblings go on. Without one, the partition's
@@ -206,8 +201,7 @@ class Failed:
     locator: Locator | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """Where a partition's change feed was read up to. Typed by the connector, stored by us."""
 
     version: int
@@ -215,8 +209,7 @@ class Cursor:
     value: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """Everything before this point of the stream is covered by `cursor`."""
 
     cursor: Cursor
@@ -226,16 +219,14 @@ Change: TypeAlias = Entry | Gone | Failed | Checkpoint
 Fetched: TypeAlias = Content | NotModified | Gone
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(Struct, frozen=True):
     """A part of a connection with a cursor of its own."""
 
     id: str
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Who we are to a source, as `check()` found out."""
 
     account: str

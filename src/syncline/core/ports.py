@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
+from msgspec import Struct, field
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from syncline.core.capabilities import Capabilities
@@ -122,8 +123,7 @@ class OAuthSecrets(Secrets):
         return OAuthGrant(token_url, self.client_id.get_secret_value(), self.client_secret)
 
 
-@dataclass(frozen=True, slots=True)
-class OAuthGrant:
+class OAuthGrant(Struct, frozen=True):
     """Where, and as whom, an access token is renewed (RFC 6749, section 6)."""
 
     token_url: str
@@ -131,8 +131,7 @@ class OAuthGrant:
     client_secret: SecretStr
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """An answer that is none: neither 2xx, nor a redirect, nor a 304 that was asked for."""
 
     status: int
@@ -159,8 +158,7 @@ class Clock(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True):
     """One answer, after redirects. Only 2xx and 304 become a response; the rest is raised."""
 
     status: int
@@ -247,8 +245,7 @@ class HttpTransport(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What a connector is given when it is opened."""
 
     http: HttpTransport
@@ -302,8 +299,7 @@ class Connector(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectorSpec:
+class ConnectorSpec(Struct, frozen=True):
     """What is known of a kind of source before anything is opened. Importing it is cheap."""
 
     kind: str
@@ -339,8 +335,7 @@ class ConnectorSpec:
     """A connection's name when none is given, from its options."""
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedderInfo:
+class EmbedderInfo(Struct, frozen=True):
     """What is known of an embedder before its model is loaded."""
 
     name: str

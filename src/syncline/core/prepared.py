@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.model import ContentHash, Metadata
 
@@ -13,8 +14,7 @@ SIGNATURE_VERSION = 1
 """Moves whenever the same text would have other bands: stored ones are then made again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extracted:
+class Extracted(Struct, frozen=True):
     """A source's bytes, read: normalised text and what the text says about itself.
 
     The text is Markdown of one fixed dialect, whatever the source was: `#` headings, fenced
@@ -35,8 +35,7 @@ class Extracted:
     """`noindex` and the like, from the page and from the source."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """A searchable piece of a content."""
 
     n: int

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 __all__ = ["Bucket", "Quota", "RouteQuota", "with_own"]
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """At most so many requests in any so many seconds."""
 
     tokens: int
@@ -24,8 +24,7 @@ Quota: TypeAlias = tuple[Bucket, ...]
 """All of these hold at once: `(Bucket(3, 1), Bucket(10_000, 86_400))`. Empty: no limit known."""
 
 
-@dataclass(frozen=True, slots=True)
-class RouteQuota:
+class RouteQuota(Struct, frozen=True):
     """What holds for requests whose path begins with one of these, besides the quota of all."""
 
     name: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
+from msgspec import Struct
 
 from syncline.core.clock import SystemClock
 from syncline.core.errors import UsageError
@@ -44,8 +44,7 @@ _NAME = "syncline-{:%Y%m%d-%H%M%S}.backup"
 _NAMES = re.compile(r"syncline-\d{8}-\d{6}\.backup")
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(Struct, frozen=True):
     """A backup that was made."""
 
     path: Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import psycopg
+from msgspec import Struct
 
 from syncline.core.errors import StoreError
 from syncline.store.transfer import Stopped, Watch
@@ -17,8 +17,7 @@ __all__ = ["OnProgress", "Progress", "in_thread", "watched"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far it is. `bytes` is 0 where nothing is counted; `total` is known beforehand or not."""
 
     doing: str

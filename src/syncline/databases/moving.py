@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.core.errors import UsageError
 from syncline.core.model import Json
@@ -22,8 +23,7 @@ from syncline.store.transfer import open_session
 __all__ = ["Moved", "copied", "move"]
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """What was moved, and where to. The source is as it was."""
 
     source: str

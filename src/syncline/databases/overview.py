@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from syncline.core.model import Json
 from syncline.databases.last_backup import LastBackup, read_last_backup
@@ -28,8 +30,7 @@ from syncline.store.transfer import open_session
 __all__ = ["DatabaseInfo", "read_info"]
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseInfo:
+class DatabaseInfo(Struct, frozen=True):
     """A database at a glance. Sizes are bytes."""
 
     address: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.core.errors import BadBackup, SchemaMismatch, UsageError
 from syncline.core.model import Json
@@ -25,8 +26,7 @@ __all__ = ["Restored", "put_in_order", "restore"]
 Confirm = Callable[[Manifest, Holdings], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """A backup that was brought back."""
 
     address: str

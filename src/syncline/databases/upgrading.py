@@ -11,8 +11,9 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.core.errors import DatabaseInUse, DatabaseUnavailable, UsageError
 from syncline.core.model import Json
@@ -33,8 +34,7 @@ _SLACK = 256 << 20
 """Bytes: what a new cluster has besides its tables."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upgraded:
+class Upgraded(Struct, frozen=True):
     """What became of it. With equal versions there was nothing to do."""
 
     address: str

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.core.errors import ConfigurationError
 from syncline.core.ports import EmbedderInfo
@@ -25,8 +26,7 @@ _SAMPLES, _SAMPLE_BYTES = 16, 65_536
 _POOLING = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFolder:
+class ModelFolder(Struct, frozen=True):
     """A model's files, and how its tokens become one vector."""
 
     model: Path

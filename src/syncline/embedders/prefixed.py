@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from syncline.core.ports import Embedder
@@ -14,8 +14,7 @@ from syncline.core.ports import Embedder
 __all__ = ["Prefixed", "name_with"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prefixed:
+class Prefixed(Struct, frozen=True):
     """An embedder that puts these before what it is given."""
 
     inner: Embedder

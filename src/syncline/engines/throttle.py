@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 __all__ = ["Limits", "Meter", "Reading", "Throttle"]
 
 _LOOK_SECONDS = 2.0
@@ -24,8 +26,7 @@ _EASE = 0.95
 """What is short is so until it is beneath this part of its limit: it does not flicker."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """How much is in use now."""
 
     memory: float
@@ -42,8 +43,7 @@ class Meter(Protocol):
     def read(self) -> Reading: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Above which of them a worker holds back."""
 
     memory: float = 0.9

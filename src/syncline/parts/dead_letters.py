@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.parts import Part
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DeadLetters", "SentAgain"]
 
 
-@dataclass(frozen=True, slots=True)
-class SentAgain:
+class SentAgain(Struct, frozen=True):
     """What is tried again."""
 
     entries: int

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
+from msgspec import Struct
+
 from syncline.core.prepared import Chunk
 from syncline.pipeline.terms import term_list
 
@@ -23,8 +25,7 @@ CHUNKER_VERSION = 1
 """Moves whenever the same text would be cut otherwise: everything is then cut again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunking:
+class Chunking(Struct, frozen=True):
     """How large chunks are, in characters."""
 
     size: int = 1000

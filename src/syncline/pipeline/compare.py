@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["TOP", "ChunkKey", "SectionChanges", "compare"]
 
@@ -12,16 +13,14 @@ TOP = "(top)"
 """The name of what stands before the first heading."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkKey:
+class ChunkKey(Struct, frozen=True):
     """What identifies a chunk between two states of its document."""
 
     hash: bytes
     headings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SectionChanges:
+class SectionChanges(Struct, frozen=True):
     """Sections as heading paths (`Install > Linux`), in document order, and chunk counts."""
 
     added: tuple[str, ...] = ()

@@ -6,10 +6,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from msgspec import Struct
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -28,8 +28,7 @@ __all__ = ["Filter", "Rejection", "decide", "parse_age", "parse_filter_date"]
 _LONGEST = timedelta(days=36_525)
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(Struct, frozen=True):
     """Why an entry is left out."""
 
     kind: Literal["window", "membership"]

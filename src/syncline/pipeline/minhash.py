@@ -72,7 +72,7 @@ def signatures(hashes: Hashes, owners: NDArray[np.intp], count: int) -> Hashes:
         if not len(hashes):
             break
     rows = found.reshape(count, _VALUES)
-    for owner in np.unique(owners):
+    for owner in np.flatnonzero(np.bincount(owners)):
         own = hashes[owners == owner]
         empty = np.flatnonzero(rows[owner] == _EMPTY)
         last = mix(own[np.newaxis, :] ^ _ORDER_SEEDS[empty, np.newaxis]) & _IN_ORDER

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.model import Content, Metadata
 from syncline.core.prepared import Extracted
@@ -16,8 +17,7 @@ __all__ = ["Alias", "read"]
 _NOINDEX = Rejection("membership", "the page asks not to be indexed (noindex)")
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(Struct, frozen=True):
     """This entry's document is another entry's."""
 
     target: str

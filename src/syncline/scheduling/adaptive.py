@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+
+from msgspec import Struct
 
 from syncline.scheduling.schedule import Adaptive
 from syncline.scheduling.zones import in_utc
@@ -25,8 +26,7 @@ _SEEN_DATES = 2
 _MOST_STEPS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class RunFact:
+class RunFact(Struct, frozen=True):
     """What a run found. Numbers are of entries; `started` has a time zone."""
 
     started: datetime

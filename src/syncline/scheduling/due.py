@@ -7,11 +7,12 @@ run are not made up for: the late run takes the place of all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import md5
 from itertools import count
 from typing import assert_never
+
+from msgspec import Struct
 
 from syncline.scheduling.adaptive import RunFact, interval_of
 from syncline.scheduling.cron import next_cron_time
@@ -36,8 +37,7 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What a connection's next slot depends on, besides its schedule and the time."""
 
     workspace_id: int

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import time
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from syncline.core.errors import UsageError
 from syncline.scheduling.cron import normal_expression
@@ -26,13 +28,11 @@ LONGEST_MINUTES = 7 * 24 * 60
 """No interval is longer than a week."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manual:
+class Manual(Struct, frozen=True):
     """Only when somebody asks for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Daily:
+class Daily(Struct, frozen=True):
     """Once on each date, when clocks in `zone` show `at` (whole minutes, no time zone)."""
 
     at: time = time(2)
@@ -40,11 +40,10 @@ class Daily:
 
     def __post_init__(self) -> None:
         _check_time(self.at)
-        object.__setattr__(self, "zone", zone_name(self.zone))
+        force_setattr(self, "zone", zone_name(self.zone))
 
 
-@dataclass(frozen=True, slots=True)
-class Weekly:
+class Weekly(Struct, frozen=True):
     """Once a week, on `day` (0 is Monday, 6 Sunday), when clocks in `zone` show `at`."""
 
     day: int = 0
@@ -55,11 +54,10 @@ class Weekly:
         if not 0 <= self.day <= 6:
             raise UsageError(f"there is no weekday {self.day}", hint="0 is Monday, 6 is Sunday.")
         _check_time(self.at)
-        object.__setattr__(self, "zone", zone_name(self.zone))
+        force_setattr(self, "zone", zone_name(self.zone))
 
 
-@dataclass(frozen=True, slots=True)
-class Hourly:
+class Hourly(Struct, frozen=True):
     """Each hour at this minute, or (None) at one that differs between connections."""
 
     minute: int | None = None
@@ -72,8 +70,7 @@ class Hourly:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(Struct, frozen=True):
     """Each time so many minutes have passed; sources of different kinds take turns."""
 
     minutes: int = 15
@@ -82,25 +79,22 @@ class Every:
         _check_minutes(self.minutes)
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """Once a day, at an hour of the workspace's own, so that workspaces take turns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Struct, frozen=True):
     """When clocks in `zone` match a cron expression of five fields."""
 
     expression: str
     zone: str = "UTC"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", normal_expression(self.expression))
-        object.__setattr__(self, "zone", zone_name(self.zone))
+        force_setattr(self, "expression", normal_expression(self.expression))
+        force_setattr(self, "zone", zone_name(self.zone))
 
 
-@dataclass(frozen=True, slots=True)
-class Adaptive:
+class Adaptive(Struct, frozen=True):
     """More often while much changes, less often while nothing does (see `interval_of`)."""
 
     least_minutes: int = 15

@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import ConfigurationError
 from syncline.core.redaction import remember_secret
@@ -22,8 +23,7 @@ __all__ = ["Sealed", "Vault"]
 _SHORTEST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """What is stored: nobody reads it without the key of this id."""
 
     token: bytes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import StoreError
 from syncline.store.loading import loading, take_alone
@@ -20,8 +21,7 @@ from syncline.store.transfer import (
 __all__ = ["Side", "copy_across"]
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of the two databases, both with today's schema."""
 
     owner: dict[str, str]

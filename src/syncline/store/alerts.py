@@ -7,9 +7,9 @@ Deliveries are claimed for a while, so that one whose sender has died is sent by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -30,8 +30,7 @@ __all__ = [
 _CLAIM_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A message that one channel has to deliver."""
 
     workspace_id: WorkspaceId

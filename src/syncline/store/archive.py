@@ -21,11 +21,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from syncline.core.errors import BadBackup
@@ -199,8 +199,7 @@ def _member(table: str) -> str:
     return f"tables/{table}"
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(Struct, frozen=True):
     """A backup that is there. Nothing of it is trusted before `verify`."""
 
     path: Path

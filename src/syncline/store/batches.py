@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from syncline.core.failpoints import Failpoint, hit
@@ -36,8 +36,7 @@ _MOMENTARY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Results that are stored together, in the name of a run."""
 
     run: RunRef
@@ -52,8 +51,7 @@ class Batch:
     """Chunk hashes whose stored vectors serve."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """What a batch did. The same whether it was sent once or twice."""
 
     counts: Mapping[str, int]

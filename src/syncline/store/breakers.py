@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.events import EventKind
@@ -171,8 +171,7 @@ async def close_breakers(db: Connection, workspace: WorkspaceId, connection: Con
         await settle(db, workspace, connection, [EventKind.BREAKER_OPEN])
 
 
-@dataclass(frozen=True, slots=True)
-class OpenBreaker:
+class OpenBreaker(Struct, frozen=True):
     """A host that is not asked at present."""
 
     connection_id: ConnectionId

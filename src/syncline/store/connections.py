@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
+from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -26,8 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRow:
+class ConnectionRow(Struct, frozen=True):
     workspace_id: WorkspaceId
     id: ConnectionId
     kind: str

@@ -15,10 +15,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from syncline.core.errors import ConfigurationError, DatabaseUnavailable, SchemaMismatch
 from syncline.settings import Settings
 from syncline.store.embedded import EmbeddedServer
-from syncline.store.lists import write_lists_at_once
 from syncline.store.migrations import HEAD, REVISIONS
 from syncline.store.schema import APP_ROLE, SCHEMA, bring_up_to_date, unreachable
 from syncline.store.sessions import IDLE_NAME, Connection, Sessions
+from syncline.store.values import adapt
 
 __all__ = ["Connection", "Database", "at_once", "connect", "moment", "shown_address"]
 
@@ -41,7 +41,7 @@ async def connect(parameters: dict[str, str], *, application: str) -> Connection
         )
     except psycopg.OperationalError as error:
         raise unreachable(error) from error
-    write_lists_at_once(connection)
+    adapt(connection)
     return connection
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
@@ -17,8 +17,7 @@ from syncline.store.results import MOST_FAILURES
 __all__ = ["Cause", "Chosen", "DeadLetter", "causes", "discard", "list_dead_letters", "send_again"]
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """Which dead letters: all that fit. With nothing set, all of the workspace."""
 
     connection: ConnectionId | None = None
@@ -29,8 +28,7 @@ class Chosen:
     jobs: Sequence[int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     kind: str
     """`entry` or `job`."""
     id: str
@@ -43,8 +41,7 @@ class DeadLetter:
     """When it was tried last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     kind: str
     code: str
     count: int

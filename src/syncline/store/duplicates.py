@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
@@ -28,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class PairRow:
+class PairRow(Struct, frozen=True):
     """Two documents that are much alike, or that a person has said something of."""
 
     a: int
@@ -45,8 +44,7 @@ class PairRow:
     """How many such pairs there are in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """A live document in a list of near-duplicates."""
 
     content: int

@@ -10,9 +10,9 @@ workspaces, everything else has the workspace first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -73,8 +73,7 @@ async def settle(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What is wrong with a connection now."""
 
     connection_id: ConnectionId

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.store.database import Connection
@@ -38,8 +37,7 @@ async def read_numbers(db: Connection) -> tuple[float, int, int]:
     return row[0], row[1], row[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
+class Lag(Struct, frozen=True):
     """How far a connection is behind, and how old it is, in seconds."""
 
     workspace: str
@@ -48,8 +46,7 @@ class Lag:
     age: float
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLags:
+class ConnectionLags(Struct, frozen=True):
     """All connections that run by themselves: the worst one by one, the others summed."""
 
     worst: list[Lag]

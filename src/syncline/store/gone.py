@@ -11,7 +11,8 @@ be planned by statistics that a first run has not got yet, and turn quadratic.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.events import EventKind
 from syncline.core.failpoints import Failpoint, hit
@@ -34,8 +35,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A live document that is gone, or a new one that it may have become."""
 
     document: DocumentId
@@ -51,8 +51,7 @@ class Candidate:
     """For a new one: what this run counted it as."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """The document of `old` goes on as that of `new`."""
 
     old: Candidate

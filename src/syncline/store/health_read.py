@@ -6,8 +6,7 @@ database's clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
@@ -26,8 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(Struct, frozen=True):
     """A connection that is behind its schedule, or its freshness target."""
 
     workspace_id: WorkspaceId
@@ -84,8 +82,7 @@ async def lagging(
         return await cursor.fetchall()
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(Struct, frozen=True):
     """A connection's runs that ended lately."""
 
     workspace: str
@@ -128,8 +125,7 @@ async def failing_runs(
         return row[0], row[1], await cursor.fetchall()
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
+class Stuck(Struct, frozen=True):
     """A job that does not get on."""
 
     workspace: str
@@ -166,8 +162,7 @@ async def stuck_jobs(
         return await cursor.fetchall()
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Jobs that wait for a worker which knows their kind, while those that run do not."""
 
     kind: str

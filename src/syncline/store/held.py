@@ -6,9 +6,9 @@ Rows are locked in the order of a batch: the manifest's before the documents', e
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.events import EventKind
@@ -20,8 +20,7 @@ from syncline.store.gone import Candidate, bury
 __all__ = ["HeldDeletion", "approve_held", "list_held", "reject_held", "restore_document"]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldDeletion:
+class HeldDeletion(Struct, frozen=True):
     """A live document that the guard has kept from going."""
 
     document: DocumentId

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import WorkspaceId
@@ -12,8 +11,7 @@ from syncline.store.database import Connection
 __all__ = ["WorkspaceHours", "workspace_hours"]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceHours:
+class WorkspaceHours(Struct, frozen=True):
     id: WorkspaceId
     name: str
     active: bool

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from syncline.store.database import Connection
 
 __all__ = ["DatabaseFacts", "inspect_database"]
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseFacts:
+class DatabaseFacts(Struct, frozen=True):
     server: str
     """Its version, such as `18.1`."""
     revision: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.rows import class_row
 
 from syncline.core.errors import NotHere, UsageError
@@ -17,8 +18,7 @@ from syncline.store.runs import fence_run
 __all__ = ["JobRow", "cancel_job", "find_job", "list_jobs", "retry_job"]
 
 
-@dataclass(frozen=True, slots=True)
-class JobRow:
+class JobRow(Struct, frozen=True):
     id: int
     kind: str
     connection: str | None

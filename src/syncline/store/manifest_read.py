@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, EntryKey, Json, WorkspaceId, entry_key
@@ -14,8 +14,7 @@ from syncline.store.database import Connection
 __all__ = ["EntryRow", "find_entries", "find_entries_ending"]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryRow(Struct, frozen=True):
     """One entry of a connection, with the document that stands behind it."""
 
     connection_id: ConnectionId

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from syncline.core.model import EntryKey, Json, entry_key
 from syncline.store.database import Connection
@@ -25,8 +27,7 @@ from syncline.store.runs import RunRef
 __all__ = ["write_manifest", "write_originals"]
 
 
-@dataclass(slots=True)
-class _Row:
+class _Row(Struct):
     """A manifest row as it is to be. The order of fields is that of the statements below."""
 
     entry_key: bytes
@@ -58,7 +59,7 @@ _TYPES = {
         ("entry_key", "alias_key", "fingerprint", "content_hash", "attributes_hash"), "bytea"
     ),
 }
-_NAMES = tuple(_Row.__slots__)
+_NAMES = tuple(_Row.__struct_fields__)
 _UNNEST = (
     "unnest("
     + ", ".join(f"%({name})s::{_TYPES.get(name, 'text')}[]" for name in _NAMES)

@@ -9,8 +9,8 @@ another one takes that back, in the transaction that brings its passages. Batche
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -37,8 +37,7 @@ _STALE_SECONDS = 3600
 """Whoever wants what is wanted already says so again after this time, and not each time."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelState:
+class ModelState(Struct, frozen=True):
     """One of a workspace's models, with what it has of the passages."""
 
     name: str

@@ -7,7 +7,8 @@ not see.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.store.binary import bigints
 from syncline.store.database import Connection
@@ -26,8 +27,7 @@ SURE = 1 - DOUBT[1]
 _MOST_ELDERS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(Struct, frozen=True):
     """What is known of some contents' similarity."""
 
     near: Mapping[int, Collection[int]]

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msgspec import Struct
+from msgspec.structs import replace
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -47,8 +48,7 @@ _LOOK_SECONDS = 60
 _OUTCOMES = [outcome.value for outcome in Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class SharedRun:
+class SharedRun(Struct, frozen=True):
     """A run that goes on as jobs."""
 
     ref: RunRef
@@ -60,8 +60,7 @@ class SharedRun:
     """How many partitions it was shared out in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part of a run, as its closing finds it."""
 
     part: int

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
@@ -85,8 +85,7 @@ async def tick(db: Connection, *, most: int = PAGE) -> int:
     return int(row[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Unplanned:
+class Unplanned(Struct, frozen=True):
     """A connection that should have a next slot, and has none."""
 
     workspace_id: WorkspaceId
@@ -134,8 +133,7 @@ async def unplanned(
     return [Unplanned(*row[:-2]) for row in rows if row[-2]], place
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(Struct, frozen=True):
     """What the planner wants to know of a run."""
 
     connection_id: ConnectionId

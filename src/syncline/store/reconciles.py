@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, WorkspaceId
@@ -13,8 +13,7 @@ from syncline.store.database import Connection
 __all__ = ["Unreconciled", "due_reconciles"]
 
 
-@dataclass(frozen=True, slots=True)
-class Unreconciled:
+class Unreconciled(Struct, frozen=True):
     workspace_id: WorkspaceId
     id: ConnectionId
     source: str

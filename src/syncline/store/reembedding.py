@@ -7,8 +7,9 @@ the next one must know of.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import WorkspaceId
@@ -27,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """What is to be embedded."""
 
     hash: bytes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from syncline.core.model import ContentHash, EntryKey, Json, Locator, Metadata, Outcome, Validators
 from syncline.core.prepared import Chunk
@@ -30,8 +31,7 @@ MOST_FAILURES = 3
 """So often an entry is tried, once a run; then it is a dead letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(Struct, frozen=True):
     """A content that is not in the store yet, ready to be searched."""
 
     text: str
@@ -41,8 +41,7 @@ class Indexed:
     """What its near-duplicates are found by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """The entry was read and belongs."""
 
     content_hash: ContentHash
@@ -59,42 +58,36 @@ class Document:
     """The fetched content without its data, and the data, compressed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Same:
+class Same(Struct, frozen=True):
     """The source says that nothing changed (a conditional fetch)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(Struct, frozen=True):
     reason: str
     fingerprint: bytes | None
     belongs: bool
     """True for the reading window, which never removes what is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alias:
+class Alias(Struct, frozen=True):
     target: str
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """Listed, but gone when it was fetched."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """It could not be read, or not be used."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """The source's feed says that it exists no more, or it confirmed an absence."""
 
     reason: str
@@ -103,8 +96,7 @@ class Gone:
 Verdict: TypeAlias = Document | Same | Filtered | Alias | Absent | Broken | Gone
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """One entry's verdict with what the manifest keeps beside it."""
 
     entry_id: str
@@ -119,8 +111,7 @@ class Result:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A line of a run's report."""
 
     kind: str
@@ -129,8 +120,7 @@ class Item:
     detail: Json = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What a result means, given what is known."""
 
     outcome: Outcome | None

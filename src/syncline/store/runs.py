@@ -12,10 +12,10 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
+from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -48,8 +48,7 @@ LEASE_SECONDS = 300
 _MOMENT = "500ms"
 
 
-@dataclass(frozen=True, slots=True)
-class RunRef:
+class RunRef(Struct, frozen=True):
     """What a write of a run must carry."""
 
     workspace_id: WorkspaceId
@@ -62,8 +61,7 @@ class RunRef:
     """Which of the attempts at that share; an earlier one must not write any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     workspace_id: WorkspaceId
     id: RunId
     connection_id: ConnectionId

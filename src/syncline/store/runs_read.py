@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import Json, RunId, WorkspaceId
@@ -13,8 +13,7 @@ from syncline.store.database import Connection
 __all__ = ["ReportLine", "count_lines", "forget_lines", "last_lines_of", "read_lines"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReportLine:
+class ReportLine(Struct, frozen=True):
     """One thing out of the ordinary that a run has to tell."""
 
     run_id: RunId

@@ -8,9 +8,10 @@ itself, as a number: a plan that is kept then touches its partition and its vect
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import starmap
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from syncline.core.model import WorkspaceId
 from syncline.core.ports import EmbedderInfo
@@ -38,8 +39,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class UsedModel:
+class UsedModel(Struct, frozen=True):
     """A model of which a workspace has embeddings."""
 
     number: int
@@ -48,8 +48,7 @@ class UsedModel:
     """Of these embeddings, where there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Corpus:
+class Corpus(Struct, frozen=True):
     """A workspace, as a search must know it."""
 
     stemmings: tuple[str, ...]
@@ -61,8 +60,7 @@ class Corpus:
     """Those that passages are found by: one, or several while the first replaces the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A question as one model understands it."""
 
     model: UsedModel

@@ -8,9 +8,11 @@ much of what was found is not, the scope goes into the candidates' own queries.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import combinations
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.core.model import DocumentId, WorkspaceId
 from syncline.store.binary import array_literal, bigints
@@ -33,8 +35,7 @@ _NARROW = 1_000
 """So many documents in the scope, and it is cheaper to begin with them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Live documents of one workspace that the asker may see and that pass the filters."""
 
     workspace: WorkspaceId
@@ -92,16 +93,14 @@ class Scope:
         return "", {"workspace": self.workspace}
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(Struct, frozen=True):
     """What a title is looked through for: queries in `tsquery` syntax, and what each tells."""
 
     queries: Sequence[str]
     idfs: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class SeenDocument:
+class SeenDocument(Struct, frozen=True):
     """A document in the scope, as a hit shows it."""
 
     content: int
@@ -115,8 +114,7 @@ class SeenDocument:
     tags: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     text: str = ""
     headings: Sequence[str] = field(default=())
 

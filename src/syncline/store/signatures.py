@@ -7,7 +7,8 @@ that wait are compared with all that share a band with them, in steps that may b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import WorkspaceId
@@ -39,8 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Two contents that are much alike; the lower id first."""
 
     a: int
@@ -49,8 +49,7 @@ class Pair:
     numbers_differ: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A content that has not been compared yet."""
 
     content: int

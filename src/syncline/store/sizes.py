@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.store.database import Connection
@@ -12,8 +12,7 @@ from syncline.store.database import Connection
 __all__ = ["Holdings", "TableSize", "count_holdings", "largest_tables", "total_sizes"]
 
 
-@dataclass(frozen=True, slots=True)
-class TableSize:
+class TableSize(Struct, frozen=True):
     """A table with its partitions and indexes. `rows` is the server's own estimate."""
 
     name: str
@@ -21,8 +20,7 @@ class TableSize:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
+class Holdings(Struct, frozen=True):
     """What all workspaces have together."""
 
     workspaces: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
@@ -15,8 +15,7 @@ from syncline.store.runs import STATE_NOW
 __all__ = ["ConnectionState", "connection_states", "last_listed", "workspace_size"]
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionState:
+class ConnectionState(Struct, frozen=True):
     """A connection with its counts and its last run. Ages are in seconds, by the database."""
 
     id: ConnectionId

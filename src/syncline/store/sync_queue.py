@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -30,8 +30,7 @@ _PRIORITY = 10
 """Before what is merely due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A connection that may be synced."""
 
     workspace_id: WorkspaceId
@@ -140,8 +139,7 @@ async def workers_alive(db: Connection) -> int:
     return int(row[0])
 
 
-@dataclass(frozen=True, slots=True)
-class EndedSync:
+class EndedSync(Struct, frozen=True):
     """How a job ended, and the run that it led to."""
 
     job: int

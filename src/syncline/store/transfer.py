@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import psycopg
+from msgspec import Struct
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -41,8 +42,7 @@ _HEADER = 19
 _TRAILER = b"\xff\xff"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of the schema, with the columns that are stored in it; partitions are not named."""
 
     name: str

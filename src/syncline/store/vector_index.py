@@ -9,7 +9,8 @@ no search uses and the next build replaces.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import WorkspaceId
@@ -32,8 +33,7 @@ _LOCK = 0x53594E43
 """With the workspace: one build of an index at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class VectorIndex:
+class VectorIndex(Struct, frozen=True):
     """An index that is ready."""
 
     dimension: int

@@ -9,9 +9,10 @@ import logging
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
 
 from syncline.core.errors import ConfigurationError, SynclineError
 from syncline.core.model import Json
@@ -68,8 +69,7 @@ def build_channels(settings: Settings) -> list[Channel]:
     return channels
 
 
-@dataclass(frozen=True, slots=True)
-class LogChannel:
+class LogChannel(Struct, frozen=True):
     """The service's own log."""
 
     name: str = "log"
@@ -87,8 +87,7 @@ class LogChannel:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookChannel:
+class WebhookChannel(Struct, frozen=True):
     """A POST of the message as JSON, signed where there is a secret."""
 
     url: str
@@ -131,8 +130,7 @@ def sign(secret: str, at: str, body: bytes) -> str:
     return hmac.digest(secret.encode(), f"{at}.".encode() + body, "sha256").hex()
 
 
-@dataclass(frozen=True, slots=True)
-class MailChannel:
+class MailChannel(Struct, frozen=True):
     """A mail to each of the recipients, through a server that takes it.
 
     `url`: `smtp://user:password@host:port` (with STARTTLS where the server has it; `?tls=require`

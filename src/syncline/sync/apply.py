@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.registry import Registry
 from syncline.core.errors import ConfigurationError, Conflict, SynclineError
@@ -37,8 +40,7 @@ from syncline.sync.secrets import keep_secrets, merged_secrets, open_or_forget
 __all__ = ["ApplyPlan", "Change", "Step", "carry_out", "plan_apply"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One thing that becomes another; a secret's value is never in it."""
 
     what: str
@@ -61,8 +63,7 @@ class Step:
     desired: Desired | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyPlan:
+class ApplyPlan(Struct, frozen=True):
     """What has to be done so that everything is as the file says."""
 
     declaration: Declaration

@@ -6,10 +6,10 @@ Read with the line of every value, so that an error says where to look.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from syncline.core.errors import ConfigurationError, UsageError
@@ -57,8 +57,7 @@ class _File(_Declared):
     workspaces: dict[str, DeclaredWorkspace] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Declaration:
+class Declaration(Struct, frozen=True):
     """A file that has been read."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from syncline.core.errors import NotHere
 from syncline.core.model import ConnectionId, EntryKey, Json, WorkspaceId
@@ -16,8 +17,7 @@ from syncline.sync.sources import find_named
 __all__ = ["Decided", "HeldGroup", "approve", "held_groups", "reject"]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldGroup:
+class HeldGroup(Struct, frozen=True):
     """One connection's held deletions."""
 
     connection: str
@@ -47,8 +47,7 @@ class HeldGroup:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """What came of a person's word."""
 
     decided: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from syncline.core.errors import BreakerOpen, HostHeld, RateLimited
 from syncline.core.model import Content, Entry, EntryKey, Gone, NotModified, Validators

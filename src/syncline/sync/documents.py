@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from syncline.core.errors import NotHere, UsageError
 from syncline.core.model import Json, WorkspaceId
@@ -35,8 +36,7 @@ __all__ = [
 _STATES = ("live", "held", "deleted", "all")
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentPage:
+class DocumentPage(Struct, frozen=True):
     """Some of the documents that were asked for."""
 
     documents: Sequence[DocumentRow]
@@ -58,8 +58,7 @@ class DocumentPage:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentView:
+class DocumentView(Struct, frozen=True):
     """One document with everything that is known of it."""
 
     document: DocumentRow

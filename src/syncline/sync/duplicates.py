@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import unified_diff
+
+from msgspec import Struct
 
 from syncline.core.errors import NotHere, UsageError
 from syncline.core.model import Json, WorkspaceId
@@ -40,8 +41,7 @@ _STATES = ("open", "same", "different")
 _CONTEXT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicatePair:
+class DuplicatePair(Struct, frozen=True):
     """Two documents that are much alike, or that a person has said something of."""
 
     documents: tuple[DocumentRow, DocumentRow]
@@ -65,8 +65,7 @@ class DuplicatePair:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicatePage:
+class DuplicatePage(Struct, frozen=True):
     """Some of the pairs that were asked for."""
 
     pairs: Sequence[DuplicatePair]
@@ -88,8 +87,7 @@ class DuplicatePage:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class PairView:
+class PairView(Struct, frozen=True):
     """Two documents side by side."""
 
     pair: DuplicatePair
@@ -106,8 +104,7 @@ class PairView:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterPage:
+class ClusterPage(Struct, frozen=True):
     """Some of the clusters."""
 
     clusters: Sequence[Cluster]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.capabilities import Absence
 from syncline.core.errors import BreakerOpen, HostHeld, SourceError
@@ -38,8 +39,7 @@ _ASK_PAGE = 100
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Struct, frozen=True):
     """What becomes of the documents that are gone."""
 
     moves: Sequence[Move] = ()

@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import NotHere, SynclineError
 from syncline.core.model import Json, Lane, Mode, RunId, RunState, WorkspaceId
@@ -30,8 +31,7 @@ _PATIENCE_SECONDS = 3.0
 """After which a job that no worker has begun is taken back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """What is followed: a run that was under way, or a job that a service was asked for."""
 
     run: int | None = None

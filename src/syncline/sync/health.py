@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.durations import duration_in_words
 from syncline.core.health import HealthState
@@ -30,8 +31,7 @@ _UNHEARD_SECONDS = 60.0
 """Schedulers rescue within seconds: a lease that lapsed so long ago is nobody's concern."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is not well."""
 
     state: HealthState
@@ -43,8 +43,7 @@ class Finding:
     connection: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How a workspace, or all of them, are doing."""
 
     findings: Sequence[Finding]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import UsageError
 from syncline.core.model import ConnectionId, Json, RunId, WorkspaceId
@@ -16,8 +17,7 @@ from syncline.sync.progress import RunProgress, progress_of
 __all__ = ["RunReport", "RunSummary", "read_run", "read_runs"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """One run in a list."""
 
     row: RunRow
@@ -50,8 +50,7 @@ class RunSummary:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class RunReport:
+class RunReport(Struct, frozen=True):
     """One run with its lines, grouped by kind."""
 
     row: RunRow

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from functools import partial
 from time import monotonic
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.core.capabilities import Changes
 from syncline.core.errors import BreakerOpen, HostHeld, SourceError, Unauthorized
@@ -349,8 +351,7 @@ async def _pages(
         await asyncio.gather(task, return_exceptions=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Struct, frozen=True):
     error: BaseException | None = None
 
 

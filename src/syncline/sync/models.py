@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.model import Json, WorkspaceId
 from syncline.store.database import Connection
@@ -12,8 +13,7 @@ from syncline.store.models import ModelState, model_states
 __all__ = ["ModelsView", "read_models"]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelsView:
+class ModelsView(Struct, frozen=True):
     """A workspace's models, and how far a change from one to another is."""
 
     setting: str | None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.model import Json, WorkspaceId
 from syncline.store.database import Connection
@@ -23,8 +24,7 @@ __all__ = ["Cluster", "NearCopies", "NearCopy", "all_clusters", "count_near", "n
 _MOST = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
+class Cluster(Struct, frozen=True):
     """Documents that search shows as one hit, the canonical one first."""
 
     documents: Sequence[Copy]
@@ -34,8 +34,7 @@ class Cluster:
         return [summary_of_copy(each) for each in self.documents]
 
 
-@dataclass(frozen=True, slots=True)
-class NearCopy:
+class NearCopy(Struct, frozen=True):
     """A live document that nearly repeats another."""
 
     copy: Copy
@@ -48,8 +47,7 @@ class NearCopy:
         return summary_of_copy(self.copy) | {"similarity": similarity}
 
 
-@dataclass(frozen=True, slots=True)
-class NearCopies:
+class NearCopies(Struct, frozen=True):
     """How many near-duplicates a workspace has."""
 
     clusters: int

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from syncline.connectors.options import parse_options, with_defaults
 from syncline.connectors.registry import Registry
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectorOpener", "LazyTransport", "OpenTransport", "Scope"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """For whom a connector is opened, and how what is shared is reached."""
 
     workspace_id: WorkspaceId

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+from msgspec import convert, to_builtins
 from psycopg.rows import tuple_row
-from pydantic import TypeAdapter
 
 from syncline.core.model import Content, EntryKey, Json, Metadata
 from syncline.store.database import Connection
@@ -17,7 +17,6 @@ __all__ = ["LARGEST_ORIGINAL", "pack", "read_originals"]
 LARGEST_ORIGINAL = 1_000_000
 """Bytes; larger contents are fetched again instead."""
 _LEVEL = 3
-_metadata = TypeAdapter(Metadata)
 
 
 def pack(content: Content) -> tuple[Json, bytes] | None:
@@ -27,7 +26,7 @@ def pack(content: Content) -> tuple[Json, bytes] | None:
     envelope = {
         "media_type": content.media_type,
         "charset": content.charset,
-        "metadata": _metadata.dump_python(content.metadata, mode="json"),
+        "metadata": to_builtins(content.metadata),
         "principals": content.principals,
         "version": content.version,
         "validators": dict(content.validators),
@@ -43,7 +42,7 @@ def _unpack(envelope: dict[str, Any], data: bytes) -> Content:
         data=zlib.decompress(data),
         media_type=envelope["media_type"],
         charset=envelope["charset"],
-        metadata=_metadata.validate_python(envelope["metadata"]),
+        metadata=convert(envelope["metadata"], Metadata),
         principals=None if principals is None else tuple(principals),
         version=envelope["version"],
         validators=envelope["validators"],

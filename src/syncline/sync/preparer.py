@@ -10,8 +10,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.core.capabilities import Capabilities
 from syncline.core.errors import Conflict
@@ -52,8 +54,7 @@ from syncline.sync.work import BatchDone, RunContext, WorkItem, as_broken
 __all__ = ["Preparer"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """An item whose text has been read, or could not be."""
 
     item: WorkItem

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.model import Json
 
 __all__ = ["RunProgress", "progress_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunProgress:
+class RunProgress(Struct, frozen=True):
     """Noted by the run every few seconds."""
 
     current: int

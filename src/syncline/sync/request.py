@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from syncline.core.model import Mode, Partition
 from syncline.core.ports import EmbedderInfo
@@ -28,8 +29,7 @@ ShareOut: TypeAlias = "Callable[[Stage, Sequence[Partition]], Awaitable[None]]"
 """Lets others read these partitions, and close the run after that. Raises `Fenced`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(Struct, frozen=True):
     """What a run works with. Built by `bootstrap`."""
 
     database: Database
@@ -41,8 +41,7 @@ class Tools:
     """When the process was set up: of two, the younger one's embedder is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True):
     """Which pass is wanted."""
 
     connection: ConnectionRow

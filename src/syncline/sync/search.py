@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from syncline.core.errors import UsageError
 from syncline.core.model import Json, WorkspaceId
@@ -40,8 +42,7 @@ _MOST_BYTES = 8_192
 _MOST_WORDS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(Struct, frozen=True):
     """What is asked, by whom, and of which documents."""
 
     text: str
@@ -64,8 +65,7 @@ class SearchRequest:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SearchPage:
+class SearchPage(Struct, frozen=True):
     hits: tuple[Hit, ...]
     more: bool
     seconds: float
@@ -74,15 +74,14 @@ class SearchPage:
 
     def as_json(self) -> dict[str, Json]:
         """For `json.dumps`."""
-        page = asdict(self)
+        page: dict[str, Json] = to_builtins(self, builtin_types=(datetime,))
         for hit in page["hits"]:
             updated = hit["updated_at"]
             hit["updated_at"] = updated and updated.astimezone(UTC).isoformat()
         return page
 
 
-@dataclass(frozen=True, slots=True)
-class _Depth:
+class _Depth(Struct, frozen=True):
     """How many candidates are looked at."""
 
     words: int
@@ -95,8 +94,7 @@ _DEEP = _Depth(words=2_000, meaning=1_000, titles=1_000)
 _SHALLOW_HITS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """A question, ready to be asked."""
 
     words: tuple[Word, ...]

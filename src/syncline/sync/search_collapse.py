@@ -7,7 +7,8 @@ ranking, so the first ones do not change with how many are asked for, and pages 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.store.database import Connection
 from syncline.store.near import first_names, likenesses
@@ -18,8 +19,7 @@ from syncline.sync.search_ranking import Ranked
 __all__ = ["Group", "collapse", "single"]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """A hit: a content, and others that nearly repeat it."""
 
     shown: Ranked

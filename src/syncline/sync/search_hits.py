@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from syncline.core.model import DocumentId
 from syncline.store.database import Connection, at_once
@@ -26,8 +27,7 @@ __all__ = ["Also", "Hit", "build_hits"]
 _MOST_ALSO = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(Struct, frozen=True):
     """Another document with a hit's content: the very same, or nearly."""
 
     document: DocumentId
@@ -37,8 +37,7 @@ class Also:
     entry_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A content, by its best passage and the best document that the asker may see."""
 
     rank: int

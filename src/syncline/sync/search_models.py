@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import ConfigurationError, SourceError
 from syncline.core.ports import Embedder, EmbedderInfo
@@ -17,8 +18,7 @@ from syncline.store.search import Asked, Corpus, UsedModel, vector_literal
 __all__ = ["Models", "ask"]
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
+class Models(Struct, frozen=True):
     """How embedders are had."""
 
     load: Callable[[], Embedder] | None

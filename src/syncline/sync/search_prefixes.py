@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.core.model import WorkspaceId
 from syncline.pipeline.terms import fold
@@ -37,8 +39,7 @@ _STARRED = re.compile(r"(\w+)\*(?!\w)")
 _LAST = re.compile(r"(\w+)\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """What a beginning stands for."""
 
     word: str

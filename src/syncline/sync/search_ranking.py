@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 __all__ = ["LEAST_MEANING", "Ranked", "Scored", "rank"]
 
@@ -32,8 +33,7 @@ class Scored(NamedTuple):
     """Which model's: cosines of two models are not compared with one another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(Struct, frozen=True):
     """A content, with its best passage. All parts are between 0 and 1."""
 
     content: int

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from syncline.pipeline.terms import spans_of, stem
 
 __all__ = ["MOST_CHARACTERS", "Question", "Snippet", "snippet"]
@@ -47,8 +49,7 @@ class Question:
         return list(dict.fromkeys(self.written[each] for each in found))
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
+class Snippet(Struct, frozen=True):
     text: str
     highlights: tuple[tuple[int, int], ...]
     stems: frozenset[str]

@@ -7,7 +7,9 @@ some hundred, and one statement says which of them are indexed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.pipeline.terms import stem
 from syncline.store import search as index
@@ -35,8 +37,7 @@ _FURTHER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
+class Correction(Struct, frozen=True):
     word: str
     """As it was asked."""
     instead: str

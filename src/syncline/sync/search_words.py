@@ -7,11 +7,11 @@ one million entries take some 20 ms, and a question over 100,000 chunks one or t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from math import log
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from syncline.store.entries import Entries, lengths
@@ -25,8 +25,7 @@ _DENSE = 4_000_000
 """So many numbers are summed up in an array with a place for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A word of the question, as the index may hold it."""
 
     stems: tuple[str, ...]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from syncline.connectors.secrets import parse_secrets
 from syncline.core.errors import ConfigurationError
 from syncline.core.model import ConnectionId, WorkspaceId
@@ -117,8 +119,7 @@ async def keep_secrets(
     await write_secrets(db, workspace, connection, sealed)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyUse:
+class KeyUse(Struct, frozen=True):
     """A key, as far as it may be shown."""
 
     id: str
@@ -140,8 +141,7 @@ async def key_uses(db: Connection, vault: Vault) -> list[KeyUse]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
+class Rotated(Struct, frozen=True):
     """What a rotation did."""
 
     key_id: str

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 import psycopg
-from pydantic import TypeAdapter
+from msgspec import convert, to_builtins
 
 from syncline.core.errors import ConfigurationError, Fenced, NotHere, SynclineError, source_error
 from syncline.core.failpoints import Failpoint, hit
@@ -30,8 +30,6 @@ from syncline.sync.work import WorkItem
 from syncline.telemetry.context import bound
 
 __all__ = ["close_run_of", "partition_handler", "sharing"]
-
-_aliases = TypeAdapter(list[tuple[WorkItem, str]])
 
 
 def sharing(job: ClaimedJob) -> ShareOut:
@@ -127,7 +125,7 @@ async def _read(
             counts=report.tally,
             progress=progress.as_noted(None, 0),
             cursor=cursor,
-            aliases=_aliases.dump_python(aliases, mode="json") if aliases else None,
+            aliases=to_builtins(aliases) if aliases else None,
         )
 
 
@@ -190,7 +188,7 @@ async def _close(
         for part in found:
             if part.partition is not None and part.aliases:
                 cursor = None if part.cursor is None else Cursor(**part.cursor)
-                aliases = _aliases.validate_python(part.aliases)
+                aliases = convert(part.aliases, list[tuple[WorkItem, str]])
                 stage.intake.take_up(part.partition, cursor, aliases)
         await close_shared(stage, complete=complete, pipeline=pipeline)
         report.shared = stage.stopped

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from syncline.connectors.registry import Registry
@@ -38,8 +39,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """What is wanted of a connection besides its source. What is not given stays as it is."""
 
     name: str | None = None
@@ -148,8 +148,7 @@ async def plan_source(
     return _changed(registry, found, wishes)
 
 
-@dataclass(frozen=True, slots=True)
-class _New:
+class _New(Struct, frozen=True):
     """A source that no connection of this name has."""
 
     spec: ConnectorSpec

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import count
+
+from msgspec import Struct
 
 from syncline.core.model import Mode
 from syncline.core.ports import Connector
@@ -32,8 +33,7 @@ __all__ = ["Stage", "opened"]
 _context_ids = count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """One process's share of a run, from the opening of the source to its closing."""
 
     request: RunRequest

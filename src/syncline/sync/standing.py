@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.connectors.files.names import entry_id as file_entry_id
 from syncline.core.errors import NotHere
@@ -22,8 +23,7 @@ from syncline.store.runs_read import ReportLine, last_lines_of
 __all__ = ["Standing", "explain"]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """Where one entry stands."""
 
     entry: str

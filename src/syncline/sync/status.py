@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.core.status import status_of
@@ -19,8 +20,7 @@ from syncline.sync.progress import progress_of
 __all__ = ["Status", "read_status"]
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """A workspace at a glance."""
 
     workspace: str

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from syncline.core.model import Json, Mode, WorkspaceId
 from syncline.store import jobs
 from syncline.store.database import Connection
@@ -25,8 +27,7 @@ __all__ = ["Queued", "Synced", "queue_all", "wait_for"]
 _LOOK_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
+class Synced(Struct, frozen=True):
     """What became of one connection."""
 
     workspace: str

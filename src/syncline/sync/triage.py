@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 from syncline.core.capabilities import Capabilities, Changes, Versions
 from syncline.core.model import Content, Entry, Mode, Outcome, Validators
@@ -15,8 +16,7 @@ from syncline.store.results import MOST_FAILURES, Filtered, Item
 __all__ = ["Read", "Rules", "Settled", "Store", "triage"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What the decision depends on besides the entry."""
 
     capabilities: Capabilities
@@ -38,8 +38,7 @@ class Rules:
         return max(starts, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """Nothing to read and nothing to write."""
 
     outcome: Outcome
@@ -47,15 +46,13 @@ class Settled:
     item: Item | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """Nothing to read, but something to note."""
 
     verdict: Filtered
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """It must be looked at."""
 
     validators: Validators | None = None

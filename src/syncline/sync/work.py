@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from syncline.core.errors import SourceError
 from syncline.core.model import Content, ContentHash, Entry, Json
@@ -14,8 +15,7 @@ from syncline.store.runs import RunRef
 __all__ = ["BatchDone", "RunContext", "WorkItem", "as_broken"]
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
+class RunContext(Struct, frozen=True):
     """What a worker must know of a run, once."""
 
     run: RunRef
@@ -31,8 +31,7 @@ class RunContext:
     """Decide everything, write nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(Struct, frozen=True):
     """One entry to be read, prepared and stored."""
 
     entry: Entry
@@ -47,8 +46,7 @@ class WorkItem:
     """Bytes, for the size of batches."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchDone:
+class BatchDone(Struct, frozen=True):
     """What became of a batch."""
 
     counts: Mapping[str, int]

@@ -6,8 +6,8 @@ The names and labels are part of what users rely on; docs/howto/operate.md expla
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -36,8 +36,7 @@ _CACHED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionGauge:
+class ConnectionGauge(Struct, frozen=True):
     """How one connection stands, in seconds."""
 
     workspace: str
@@ -46,8 +45,7 @@ class ConnectionGauge:
     freshness: float
 
 
-@dataclass(frozen=True, slots=True)
-class Gauges:
+class Gauges(Struct, frozen=True):
     """How the whole database stands; the same from every process."""
 
     jobs: Mapping[str, int] = field(default_factory=dict)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from xml.sax.saxutils import escape
 
 from aiohttp import web
+from msgspec import Struct, field
 
 from syncline.testing.fake_server import FakeServer
 
 __all__ = ["FakePage", "FakeSite", "urlset"]
 
 
-@dataclass(frozen=True, slots=True)
-class FakePage:
+class FakePage(Struct, frozen=True):
     """One page. Its etag follows from its body."""
 
     body: bytes

@@ -11,11 +11,13 @@ import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.core.ports import Clock
 
@@ -29,8 +31,7 @@ _LONGEST_FRESH = 86_400.0
 _head = struct.Struct(">I")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """An answer with status 200, as it was received."""
 
     body: bytes

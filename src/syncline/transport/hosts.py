@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from syncline.core.errors import BreakerOpen, HostHeld, RateLimited, SourceError, Transient
 from syncline.core.ports import Clock
 from syncline.core.quota import Quota, RouteQuota
@@ -26,8 +28,7 @@ _HELD_AFTER = 3
 """Long rests asked for in a row, without another answer in between: then the host means it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Struct, frozen=True):
     """What a session shares with others, and how."""
 
     ledger: Ledger

@@ -18,13 +18,14 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+from msgspec import Struct, field
+from msgspec.structs import replace
 from yarl import URL
 
 from syncline.core.clock import SystemClock
@@ -65,8 +66,7 @@ def default_user_agent() -> str:
     return f"Syncline/{number} (knowledge base sync)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     url: str
     name: str
     """The URL as messages may show it."""

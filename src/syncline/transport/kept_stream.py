@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from syncline.core.model import Validators
 from syncline.core.ports import HttpResponse
@@ -17,8 +18,7 @@ __all__ = ["OpenStream", "Streamed", "kept_stream"]
 _PIECE = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Streamed:
+class Streamed(Struct, frozen=True):
     """An answer whose body arrives in pieces."""
 
     status: int

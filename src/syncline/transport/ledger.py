@@ -6,16 +6,16 @@ Whoever implements it (see `sync/hosts.py`) keeps it where all workers and machi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from syncline.core.quota import Bucket
 
 __all__ = ["Breaker", "Ledger", "Lot", "Order", "Sold", "Standing", "Told"]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a source says of its quota."""
 
     left: int
@@ -25,8 +25,7 @@ class Told:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lot:
+class Lot(Struct, frozen=True):
     """Tokens for one moment."""
 
     at: float
@@ -34,8 +33,7 @@ class Lot:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What a session wants of one host's quota."""
 
     buckets: Sequence[Bucket]
@@ -52,8 +50,7 @@ class Order:
     """Tokens that were bought and not used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
+class Sold(Struct, frozen=True):
     """What a session got. Each token is good from its moment on."""
 
     now: float
@@ -65,8 +62,7 @@ class Sold:
     """Why not, where the source has said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
+class Breaker(Struct, frozen=True):
     """A host's breaker, as all runs of a connection see it."""
 
     failures: int = 0
@@ -78,8 +74,7 @@ class Breaker:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What is known of a host before it is asked for the first time."""
 
     breaker: Breaker

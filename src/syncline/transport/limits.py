@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import BadContent, Transient
 
@@ -16,8 +17,7 @@ _PIECE = 256 * 1024
 _RATIO_FROM = 4 * _MB
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of one request. Sizes in bytes, times in seconds."""
 
     body_bytes: int = 64 * _MB

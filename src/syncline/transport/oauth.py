@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from syncline.core.errors import BadContent, Forbidden, NotFound, Rejected, Unauthorized
 from syncline.core.ports import Clock, HttpTransport, OAuthGrant
@@ -54,8 +55,7 @@ class TokenStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal:
+class Renewal(Struct, frozen=True):
     """How a connection's access is renewed, and where its tokens are."""
 
     grant: OAuthGrant

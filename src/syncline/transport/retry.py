@@ -12,10 +12,11 @@ anything unforeseen    once more, with caution; then it is a `SourceError`
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from syncline.core.errors import HostHeld, RateLimited, SourceError, SynclineError, Transient
 from syncline.core.ports import Clock
@@ -29,8 +30,7 @@ _LONGEST_RETRY_AFTER = 3600.0
 _UNFORESEEN_TRIES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """How patient a session is. Times in seconds."""
 
     attempts: int = 4

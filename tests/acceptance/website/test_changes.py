@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncline.core.model import Mode
 from syncline.testing.fake_site import FakeSite

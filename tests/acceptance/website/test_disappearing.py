@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from syncline.sync.deletions import approve, reject
 from syncline.testing.fake_server import Misbehaviour, answers, cut_off, redirects

@@ -1,9 +1,9 @@
 """Options: what people type, and what older and newer versions stored."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import Field
 
 from syncline.connectors.files.spec import SPEC

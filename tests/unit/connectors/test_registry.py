@@ -149,7 +149,7 @@ def test_what_nothing_understands_is_told(text: str, hint: str) -> None:
 def test_a_particular_connector_goes_before_the_general_one(site_packages: Path) -> None:
     """A package may know more about its URLs than that they are websites."""
     (site_packages / "acme_wiki.py").write_text(
-        "from dataclasses import replace\n"
+        "from msgspec.structs import replace\n"
         "from tests.support.scripted import SPEC as S\n"
         "SPEC = replace(S, kind='wiki', from_source=lambda text: "
         "{'path': '/w'} if 'wiki.acme' in text else None)\n"

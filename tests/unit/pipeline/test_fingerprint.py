@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+
+from msgspec.structs import replace
 
 from syncline.core.model import Metadata
 from syncline.pipeline.chunk import Chunking

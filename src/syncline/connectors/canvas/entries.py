@@ -8,13 +8,16 @@ and has another version later.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from html import escape
 from urllib.parse import urlsplit
+
+from msgspec.structs import asdict, replace
 
 from syncline.connectors.canvas.wire import (
     Assignment,
@@ -223,7 +226,9 @@ def _said(kind: str, item: Item, place: Place) -> _Said:
             said = _Said(place.course.syllabus_body, place.course.syllabus_body)
     if item.locked_for_user and not item.lock_info.can_view:
         words = " ".join(re.sub(r"<[^>]*>", " ", item.lock_explanation).split())
-        return replace(said, filtered=f"locked for the token's user: {words}".rstrip(": "))
+        return dataclasses.replace(
+            said, filtered=f"locked for the token's user: {words}".rstrip(": ")
+        )
     return said
 
 

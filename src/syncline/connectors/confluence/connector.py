@@ -7,10 +7,11 @@ labels, moves, deletions), is seen when everything is enumerated, which reads th
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from syncline.connectors.confluence.access import Access
 from syncline.connectors.confluence.contents import Contents

@@ -9,10 +9,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote_from_bytes
+
+from msgspec.structs import replace
 
 from syncline.connectors.files.globs import Glob, first_match
 from syncline.connectors.files.names import MAX_ID_BYTES, entry_id, path_of

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape, unescape
+
+from msgspec.structs import asdict, replace
 
 from syncline.connectors.intercom.wire import (
     Article,

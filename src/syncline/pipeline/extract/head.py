@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
+from msgspec import Struct
+from msgspec.structs import replace
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from syncline.core.model import Json, Metadata
@@ -18,8 +19,7 @@ from syncline.pipeline.extract.normalise import one_line
 __all__ = ["Head", "read_head"]
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """What was found. Fields that the page does not set are unknown."""
 
     metadata: Metadata

@@ -8,8 +8,8 @@ stand in, by their length and by how little of them is links; a page's own mark 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from syncline.pipeline.extract.clutter import (
@@ -20,8 +20,7 @@ from syncline.pipeline.extract.clutter import (
 __all__ = ["MainPart", "find_main_part", "whole_page"]
 
 
-@dataclass(frozen=True, slots=True)
-class MainPart:
+class MainPart(Struct, frozen=True):
     """The chosen part."""
 
     html: str

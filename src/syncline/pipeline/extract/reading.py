@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.core.model import Content, Json, Metadata
 from syncline.core.prepared import Extracted
@@ -14,8 +16,7 @@ from syncline.pipeline.terms import stemming_of
 __all__ = ["Reading", "complete"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """A text, normalised, and what it says about itself."""
 
     text: str
@@ -48,7 +49,7 @@ def _over(surer: Metadata, other: Metadata) -> Metadata:
     return replace(other, **known, properties={**other.properties, **surer.properties})
 
 
-_FIELDS = [each.name for each in fields(Metadata) if each.name != "properties"]
+_FIELDS = [name for name in Metadata.__struct_fields__ if name != "properties"]
 
 
 def _clean(metadata: Metadata) -> Metadata:

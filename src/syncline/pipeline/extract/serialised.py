@@ -7,7 +7,8 @@ the few elements whose content is no markup may hold them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["Markup", "split_tags", "unescaped", "windows_of", "without_plain_tags"]
 
@@ -18,8 +19,7 @@ _MOST_REMEMBERED = 20_000
 _LONGEST_REMEMBERED = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Markup:
+class Markup(Struct, frozen=True):
     """Tags, and the text that stands between them."""
 
     names: list[str]

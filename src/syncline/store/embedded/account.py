@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.core.errors import DatabaseUnavailable
 
 __all__ = ["Account", "server_account"]
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Struct, frozen=True):
     """Who the server runs as, and whether that is another user than ours."""
 
     uid: int

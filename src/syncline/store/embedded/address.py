@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from msgspec import Struct
 
 __all__ = ["DATABASE", "ROLES", "Role", "ServerAddress", "ServerInfo"]
 
@@ -14,8 +15,7 @@ DATABASE: Final = "syncline"
 ROLES: Final[dict[Role, str]] = {"owner": "syncline_owner", "app": "syncline_app"}
 
 
-@dataclass(frozen=True)
-class ServerAddress:
+class ServerAddress(Struct, frozen=True):
     """How to connect. The password stays in its file: the address may be shown and logged."""
 
     host: str
@@ -41,8 +41,7 @@ class ServerAddress:
         return " ".join(f"{key}={_quoted(value)}" for key, value in self.parameters(role).items())
 
 
-@dataclass(frozen=True)
-class ServerInfo:
+class ServerInfo(Struct, frozen=True):
     """What runs, or lies, in a data folder.
 
     `version` is the cluster's major version, or the one that a new cluster would get.

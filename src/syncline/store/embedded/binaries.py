@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.core.errors import DatabaseUnavailable
 from syncline.store.embedded.account import Account
@@ -21,8 +22,7 @@ VERSIONS = {"16": "pginstall", "18": "pginstall18"}
 NEWEST = max(VERSIONS, key=int)
 
 
-@dataclass(frozen=True)
-class Binaries:
+class Binaries(Struct, frozen=True):
     """The programs of one major version."""
 
     version: str

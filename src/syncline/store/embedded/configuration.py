@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.store.embedded.account import Account
 from syncline.store.embedded.address import DATABASE, ROLES
@@ -20,8 +21,7 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # looked at, never written to
 _ENOUGH_SHARED_MEMORY = 512 * _MEGABYTE
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where the server listens: a socket in `socket_folder`, or else on the loopback address."""
 
     socket_folder: Path | None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.core.errors import DatabaseUnavailable
 from syncline.settings import Settings
@@ -22,8 +23,7 @@ __all__ = ["Check", "check"]
 _ENOUGH_SPACE = 512 << 20
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at: how it is, and what to do if it is not well."""
 
     name: str

@@ -21,8 +21,9 @@ import os
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.core.errors import DatabaseUnavailable
 from syncline.store.embedded.account import Account
@@ -36,8 +37,7 @@ _SOCKET_NAME = ".s.PGSQL.5432"
 _ELSEWHERE = "Set SYNCLINE_DATA_DIR to another folder, such as SYNCLINE_DATA_DIR=/var/lib/syncline."
 
 
-@dataclass(frozen=True)
-class DataFolder:
+class DataFolder(Struct, frozen=True):
     """The paths in one data folder. `path` is absolute and free of links."""
 
     path: Path

@@ -13,7 +13,8 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.core.errors import DatabaseUnavailable
 from syncline.store.embedded import process
@@ -49,8 +50,7 @@ class State(enum.Enum):
     ORPHANED = "orphaned"  # the server is gone, some of its children are not
 
 
-@dataclass(frozen=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """What can be told from outside; `pid` and `endpoint` of a live server only."""
 
     state: State

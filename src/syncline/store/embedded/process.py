@@ -14,8 +14,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.store.embedded.account import Account
 
@@ -36,16 +37,14 @@ _POLL_SECONDS = 0.003
 _PROC = Path("/proc")
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """How a program ended, and what it wrote to its outputs."""
 
     returncode: int
     output: str
 
 
-@dataclass(frozen=True)
-class PidFile:
+class PidFile(Struct, frozen=True):
     """What postmaster.pid says; status is one of starting, ready, stopping, standby or empty."""
 
     pid: int

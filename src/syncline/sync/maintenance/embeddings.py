@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from syncline.core.errors import ConfigurationError, SourceError
 from syncline.core.model import WorkspaceId
@@ -32,8 +33,7 @@ _AT_ONCE = 128
 _COLLECTED = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Reembedding:
+class Reembedding(Struct, frozen=True):
     """What it is done with."""
 
     info: EmbedderInfo

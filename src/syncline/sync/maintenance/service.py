@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import psycopg
+from msgspec import Struct
 
 from syncline.connectors.registry import Registry
 from syncline.core.errors import ConfigurationError, DatabaseUnavailable
@@ -41,8 +42,7 @@ _LOOK_SECONDS = 30.0
 """How often to look whether another machine's turn has been missed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     every: float
     run: Callable[[Connection], Awaitable[int]]
     """One bounded share of the work, until there is none; how much that was."""

@@ -1,17 +1,24 @@
-"""Lists as statements' values, written in one go.
+"""How values go to the database and come back, where psycopg's own way takes much longer.
 
-psycopg writes a list member by member, with a look for what must be quoted in each; that was a
-twentieth of a first sync. Lists of one kind, which are nearly all, need no look at any member.
+Lists: psycopg writes them member by member, with a look for what must be quoted in each, which was
+a twentieth of a first sync. Lists of one kind, which are nearly all, need no look at any member.
+
+JSON: a row of the manifest has two small objects, and the standard library takes eight times as
+long to read one as msgspec.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from msgspec.json import Decoder
 from psycopg.abc import AdaptContext
 from psycopg.types.array import ListDumper
+from psycopg.types.json import set_json_loads
 
-__all__ = ["write_lists_at_once"]
+__all__ = ["adapt"]
+
+_read_json = Decoder().decode
 
 
 class _AtOnce(ListDumper):
@@ -29,6 +36,7 @@ class _AtOnce(ListDumper):
         return super().dump(obj)
 
 
-def write_lists_at_once(context: AdaptContext) -> None:
-    """Let a session, whose text is UTF-8, write lists so."""
+def adapt(context: AdaptContext) -> None:
+    """Let a session, whose text is UTF-8, do so."""
     context.adapters.register_dumper(list, _AtOnce)
+    set_json_loads(_read_json, context)

@@ -1,13 +1,15 @@
-"""Lists as values arrive as they were, whatever is in them."""
+"""Values arrive as they were, whatever is in them, and come back so."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Json
 
 from syncline.store.database import Connection, Database
 
@@ -51,6 +53,31 @@ async def test_texts(db: Connection, values: list[object]) -> None:
 )
 async def test_all_others(db: Connection, kind: str, values: list[object]) -> None:
     assert await _back(db, kind, values) == values
+
+
+_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_text, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@_same_session
+@given(_json)
+async def test_json(db: Connection, value: object) -> None:
+    """As the standard library reads what the database says: some numbers it writes otherwise."""
+    found = await db.execute(
+        "SELECT j, b, b::text FROM (SELECT %s::json, %s::jsonb) AS t (j, b)",
+        (Json(value), Json(value)),
+    )
+    row = await found.fetchone()
+    assert row is not None
+    assert row[0] == value
+    assert row[1] == json.loads(row[2])
 
 
 async def test_what_cannot_be_stored_is_refused(db: Connection) -> None:
