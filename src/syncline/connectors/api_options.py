@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, TypeAlias
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field
 
 from syncline.core.ports import MeteredOptions
 from syncline.core.urls import normalise_url, origin_of
 
-__all__ = ["ApiOptions", "SiteOrigin", "origin_only"]
+__all__ = ["ApiOptions", "SiteOrigin", "address_at", "origin_only"]
 
 
 class ApiOptions(MeteredOptions):
@@ -23,6 +24,19 @@ class ApiOptions(MeteredOptions):
 def origin_only(url: str) -> str:
     """`https://host` of an address; HTTPS where it names no scheme."""
     return str(origin_of(normalise_url(url if "://" in url else f"https://{url}")))
+
+
+def address_at(text: str, *hosts: str) -> SplitResult | None:
+    """The parts of an HTTPS address at one of these hosts; `.example.com` is any beneath it."""
+    try:
+        parts = urlsplit(text.strip())
+        host = parts.hostname or ""
+    except ValueError:
+        return None
+    if parts.scheme != "https":
+        return None
+    fits = any(host.endswith(each) if each[0] == "." else host == each for each in hosts)
+    return parts if fits else None
 
 
 SiteOrigin: TypeAlias = Annotated[str, AfterValidator(origin_only)]

@@ -32,7 +32,7 @@ _BUILT_IN = {
     "intercom": "syncline.connectors.intercom.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
     "zendesk": "syncline.connectors.zendesk.spec:SPEC",
-    "zendesk-tickets": "syncline.connectors.zendesk.spec:TICKETS",
+    "zendesk-tickets": "syncline.connectors.zendesk_tickets.spec:SPEC",
 }
 _GENERAL = ("website",)
 """Asked last: they take any URL, also one that a more particular connector knows."""

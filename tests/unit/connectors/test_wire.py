@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, read, rows
-from syncline.connectors.zendesk.wire import Article, Attachment, Comment, Ticket, Translation
+from syncline.connectors.zendesk.wire import Article, Attachment, Translation
+from syncline.connectors.zendesk_tickets.wire import Comment, Ticket
 from syncline.core.errors import BadContent
 from syncline.core.model import Failed
 

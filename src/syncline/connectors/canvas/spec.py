@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from syncline.connectors.api_options import ApiOptions, SiteOrigin
 from syncline.connectors.canvas.notes import NOTES
-from syncline.connectors.credentials import bearer, bound_to, one_line
+from syncline.connectors.credentials import HeaderSecret, bearer, bound_to
 from syncline.connectors.reasons import reason_in, told_by
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import Forbidden, RateLimited, Rejected, SourceError, Unauthorized
@@ -68,9 +68,7 @@ class CanvasOptions(ApiOptions):
 class CanvasSecrets(OAuthSecrets):
     """Of somebody who takes part in the courses, or administers them."""
 
-    token: SecretStr | None = Field(None, description="An access token, as a user makes it")
-
-    _plain = field_validator("token")(one_line)
+    token: HeaderSecret | None = Field(None, description="An access token, as a user makes it")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from syncline.connectors.api_options import ApiOptions
 from syncline.connectors.confluence.notes import NOTES
 from syncline.connectors.confluence.refusals import explain
-from syncline.connectors.credentials import basic, bearer, bound_to, one_line
+from syncline.connectors.credentials import HeaderSecret, basic, bearer, bound_to
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.ports import (
     Authentication,
@@ -79,11 +79,9 @@ class ConfluenceOptions(ApiOptions):
 class ConfluenceSecrets(Secrets):
     """Of the account that reads; spaces open to anonymous readers need none."""
 
-    token: SecretStr | None = Field(
+    token: HeaderSecret | None = Field(
         None, description="A personal access token, or the password of the option username"
     )
-
-    _plain = field_validator("token")(one_line)
 
 
 def _authenticate(options: ConfluenceOptions, secrets: ConfluenceSecrets) -> Authentication | None:

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from syncline.connectors.api_options import ApiOptions
-from syncline.connectors.credentials import bearer, bound_to, one_line
+from syncline.connectors.credentials import HeaderSecret, bearer, bound_to
 from syncline.connectors.intercom.notes import NOTES
 from syncline.connectors.intercom.refusals import explain
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
@@ -85,9 +85,7 @@ class IntercomOptions(ApiOptions):
 class IntercomSecrets(Secrets):
     """Who we are."""
 
-    token: SecretStr = Field(min_length=1, description="Access token of an app in the workspace")
-
-    _one_line = field_validator("token")(one_line)
+    token: HeaderSecret = Field(min_length=1, description="Access token of an app in the workspace")
 
 
 def _authenticate(options: IntercomOptions, secrets: IntercomSecrets) -> Authentication | None:
