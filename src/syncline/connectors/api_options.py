@@ -26,14 +26,14 @@ def origin_only(url: str) -> str:
     return str(origin_of(normalise_url(url if "://" in url else f"https://{url}")))
 
 
-def address_at(text: str, *hosts: str) -> SplitResult | None:
-    """The parts of an HTTPS address at one of these hosts; `.example.com` is any beneath it."""
+def address_at(text: str, *hosts: str, scheme: str = "https") -> SplitResult | None:
+    """The parts of an address at one of these hosts; `.example.com` is any beneath it."""
     try:
         parts = urlsplit(text.strip())
         host = parts.hostname or ""
     except ValueError:
         return None
-    if parts.scheme != "https":
+    if parts.scheme != scheme:
         return None
     fits = any(host.endswith(each) if each[0] == "." else host == each for each in hosts)
     return parts if fits else None

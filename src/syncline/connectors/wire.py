@@ -72,8 +72,8 @@ class Wire(BaseModel):
             return field.get_default(call_default_factory=True)
 
 
-def inside(*path: str, default: Any = None) -> Any:
-    """A field that lies deeper in the payload: `number: Number = inside("version", "number")`."""
+def inside(default: object, *path: str) -> Any:
+    """A field that lies deeper in the payload: `name: Text = inside("", "author", "name")`."""
     return Field(default, validation_alias=AliasPath(*path))
 
 

@@ -27,12 +27,12 @@ from syncline.connectors.canvas.wire import (
     User,
 )
 from syncline.connectors.json_api import Answer, JsonApi, Params
+from syncline.connectors.marks import ending_at
 from syncline.connectors.paging import follow, link_to
 from syncline.connectors.wire import W, read, rows
 from syncline.core.errors import BadContent, Forbidden, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
     Change,
-    Checkpoint,
     Content,
     Cursor,
     Entry,
@@ -138,12 +138,9 @@ class CanvasConnector:
         return [Partition(name, titles[name]) for name in self._chosen]
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
-        whole = True
-        async for each in self._read(partition, content=True, bodies=cursor != _READ):
-            whole = whole and not (isinstance(each, Failed) and each.id is None)
+        stream = self._read(partition, content=True, bodies=cursor != _READ)
+        async for each in ending_at(_READ, stream):
             yield each
-        if whole:
-            yield Checkpoint(_READ)
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
         async for each in self._read(partition, content=False, bodies=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -32,7 +31,8 @@ from syncline.connectors.intercom.wire import (
 )
 from syncline.connectors.json_api import JsonApi
 from syncline.connectors.marks import cursor_value
-from syncline.connectors.wire import W, read, rows
+from syncline.connectors.once import Once
+from syncline.connectors.wire import read, readable, rows
 from syncline.core.errors import BadContent, NotFound
 from syncline.core.model import (
     Change,
@@ -69,16 +69,15 @@ class IntercomConnector:
         self._clock = context.clock
         self._since = context.since
         self._api = JsonApi(context.http, options.base, headers={"Intercom-Version": API_VERSION})
-        self._lock = asyncio.Lock()
-        self._names: Names | None = None
+        self._names = Once(self._read_names)
         self._workspace = ""
 
     async def check(self) -> Identity:
         answer = await self._api.get("/me")
         me = read(Admin, answer.data, answer.what)
-        self._workspace = me.app.id_code
-        who = " of ".join(filter(None, (me.email or me.name, me.app.name))) or me.id
-        return Identity(who, {"workspace": me.app.id_code, "teammate": me.id})
+        self._workspace = me.workspace
+        who = " of ".join(filter(None, (me.email or me.name, me.workspace_name))) or me.id
+        return Identity(who, {"workspace": me.workspace, "teammate": me.id})
 
     async def partitions(self) -> Sequence[Partition]:
         return [
@@ -91,7 +90,7 @@ class IntercomConnector:
         kind, floor = Kind(partition.id), _floor_of(cursor)
         if cursor is None and self._since is not None:
             floor = self._since - timedelta(seconds=1)
-        newest, started, whole = floor, None, True
+        newest, started = floor, None
         in_order = kind is Kind.CONVERSATIONS
         async with aclosing(self._pages(kind, floor)) as pages:
             async for page in pages:
@@ -104,12 +103,11 @@ class IntercomConnector:
                     in_order = in_order and at is not None and (newest is None or at >= newest)
                     newest = max(filter(None, (newest, at)), default=None)
                     for each in await self._entries(row, now):
-                        whole = whole and not (isinstance(each, Failed) and each.id is None)
                         yield each
-                if whole and in_order and newest and not page.last:
+                if in_order and newest and not page.last:
                     # The next page may begin with more of the same second.
                     yield _checkpoint(newest - timedelta(seconds=1), started, floor)
-        if whole and started:
+        if started:
             yield _checkpoint(newest, started, floor)
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
@@ -133,7 +131,7 @@ class IntercomConnector:
         if kind == "conversation":
             talk = read(Conversation, answer.data, answer.what)
             return conversation_text(talk, workspace, self._options.app)
-        names = await self._known_names()
+        names = await self._names()
         if kind == "internal-article":
             note = read(InternalArticle, answer.data, answer.what)
             return _content(internal(note, names, workspace))
@@ -152,27 +150,23 @@ class IntercomConnector:
 
     async def _entries(self, row: Any, now: datetime) -> Iterator[Entry | Failed]:
         if isinstance(row, Article):
-            return articles(row, await self._known_names(), await self._readers())
+            return articles(row, await self._names(), await self._readers())
         if isinstance(row, InternalArticle):
-            return iter((internal(row, await self._known_names(), await self._whose()),))
+            return iter((internal(row, await self._names(), await self._whose()),))
         if isinstance(row, Conversation):
             whose = await self._whose()
             return iter((conversation(row, whose, self._options.app, now - _FINAL),))
         return iter((row,))
 
-    async def _known_names(self) -> Names:
-        """Asked for once, and only where there is something to name."""
-        async with self._lock:
-            if self._names is None:
-                collections: dict[str, tuple[str, str]] = {}
-                path = "/help_center/collections"
-                async for page in numbered(self._api, Collection, path, _FEW):
-                    for each in _all(page.rows):
-                        collections[each.id] = (each.name, each.parent_id)
-                answer = await self._api.get("/admins")
-                admins = _all(list(rows(Admin, answer.data, "admins", answer.what)))
-                self._names = Names(collections, {each.id: each.name for each in admins})
-        return self._names
+    async def _read_names(self) -> Names:
+        """All of them, or versions would move by themselves."""
+        collections: dict[str, tuple[str, str]] = {}
+        async for page in numbered(self._api, Collection, "/help_center/collections", _FEW):
+            for each in map(readable, page.rows):
+                collections[each.id] = (each.name, each.parent_id)
+        answer = await self._api.get("/admins")
+        admins = map(readable, rows(Admin, answer.data, "admins", answer.what))
+        return Names(collections, {each.id: each.name for each in admins})
 
     async def _readers(self) -> tuple[str, ...] | None:
         """Who finds articles."""
@@ -195,16 +189,6 @@ def _content(found: Entry | Failed) -> Content | Gone:
     if isinstance(found, Failed):
         raise BadContent(found.message)
     return found.content or Gone(found.id, found.filtered or DRAFT)
-
-
-def _all(found: Sequence[W | Failed]) -> list[W]:
-    """The rows. Names must all be there, or versions would move by themselves."""
-    whole: list[W] = []
-    for each in found:
-        if isinstance(each, Failed):
-            raise BadContent(each.message)
-        whole.append(each)
-    return whole
 
 
 def _floor_of(cursor: Cursor | None) -> datetime | None:

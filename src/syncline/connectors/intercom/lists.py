@@ -115,8 +115,7 @@ async def search(api: JsonApi, since: int) -> AsyncGenerator[Page[Conversation],
 def _page(kind: type[W], answer: Answer, name: str, place: _Place, size: int) -> Page[W]:
     """The answer as a page. Raises `BadContent` where it does not say whether it is the last."""
     found = list(rows(kind, answer.data, name, answer.what))
-    said = Pages.model_validate(answer.data)
-    here: Any = said.pages
+    here = Pages.model_validate(answer.data)
     if here.next is None and here.total_pages is None:
         raise BadContent(f"{answer.what} does not say whether there are more pages")
     cursor = here.next.get("starting_after") if isinstance(here.next, dict) else None
@@ -125,7 +124,7 @@ def _page(kind: type[W], answer: Answer, name: str, place: _Place, size: int) ->
         raise BadContent(f"{answer.what} answered with page {here.page}, not with page {number}")
     return Page(
         rows=found,
-        total=said.total_count,
+        total=here.total_count,
         size=here.per_page if here.per_page and here.per_page > 0 else size,
         last=not here.next and (here.page or number) >= (here.total_pages or 0),
         cursor=cursor if isinstance(cursor, str) else "",

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from syncline.connectors.api_options import ApiOptions
+from syncline.connectors.api_options import ApiOptions, address_at
 from syncline.connectors.credentials import HeaderSecret, bearer, bound_to
 from syncline.connectors.intercom.notes import NOTES
 from syncline.connectors.intercom.refusals import explain
+from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
-from syncline.core.ports import (
-    Authentication,
-    Connector,
-    ConnectorSpec,
-    Context,
-    Secrets,
-)
+from syncline.core.ports import Authentication, ConnectorSpec, Secrets
 from syncline.core.quota import Bucket
 from syncline.core.urls import normalise_url
 
@@ -92,26 +84,13 @@ def _authenticate(options: IntercomOptions, secrets: IntercomSecrets) -> Authent
     return bound_to(options.base, bearer(secrets.token))
 
 
-@asynccontextmanager
-async def _open(
-    options: IntercomOptions, secrets: IntercomSecrets, context: Context
-) -> AsyncIterator[Connector]:
-    from syncline.connectors.intercom.connector import IntercomConnector
-
-    yield IntercomConnector(options, context)
-
-
 def _from_source(text: str) -> dict[str, Any] | None:
     """Options for `intercom://eu`, or for an address of Intercom's API or of its inbox."""
-    parts = urlsplit(text.strip())
-    host = parts.netloc.lower()
-    if parts.scheme.lower() == "intercom":
-        return {"region": host} if host in _HOSTS else None
-    if parts.scheme.lower() != "https":
-        return None
-    return next(
-        ({"region": region} for region in _HOSTS if host in (_HOSTS[region], _APPS[region])), None
-    )
+    for region in _HOSTS:
+        ours = address_at(text, _HOSTS[region], _APPS[region])
+        if ours or address_at(text, region, scheme="intercom"):
+            return {"region": region}
+    return None
 
 
 def _default_name(options: IntercomOptions) -> str:
@@ -132,7 +111,7 @@ SPEC = ConnectorSpec(
         access_lists=True,
         reads_since=True,
     ),
-    open=_open,
+    open=opens("syncline.connectors.intercom.connector:IntercomConnector"),
     authenticate=_authenticate,
     explain=explain,
     notes=NOTES,
