@@ -221,7 +221,7 @@ def _said(kind: str, item: Item, place: Place) -> _Said:
             said = _file(item, place)
         case _:
             said = _Said(place.course.syllabus_body, place.course.syllabus_body)
-    if item.locked_for_user and not item.lock_info.can_view:
+    if item.locked_for_user and not item.can_view:
         words = " ".join(re.sub(r"<[^>]*>", " ", item.lock_explanation).split())
         return replace(said, filtered=f"locked for the token's user: {words}".rstrip(": "))
     return said
