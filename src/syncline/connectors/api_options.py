@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from syncline.core.ports import MeteredOptions
 from syncline.core.urls import normalise_url, origin_of
 
-__all__ = ["ApiOptions", "SiteOrigin", "address_at", "origin_only"]
+__all__ = ["ApiAddress", "ApiOptions", "SiteOrigin", "address_at", "origin_only"]
 
 
 class ApiOptions(MeteredOptions):
@@ -41,3 +41,5 @@ def address_at(text: str, *hosts: str, scheme: str = "https") -> SplitResult | N
 
 SiteOrigin: TypeAlias = Annotated[str, AfterValidator(origin_only)]
 """An address of which only scheme, host and port count."""
+ApiAddress: TypeAlias = Annotated[str, AfterValidator(lambda url: normalise_url(url).rstrip("/"))]
+"""An address of which the path counts, too."""

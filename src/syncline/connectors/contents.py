@@ -1,10 +1,11 @@
-"""Contents that an API sends as markup."""
+"""Contents that an API sends along with its entries."""
 
 from __future__ import annotations
 
-from syncline.core.model import Content, Metadata
+from syncline.core.errors import BadContent
+from syncline.core.model import Content, Entry, Failed, Gone, Metadata
 
-__all__ = ["html"]
+__all__ = ["fetched", "html"]
 
 
 def html(
@@ -17,3 +18,15 @@ def html(
     return Content(
         markup.encode(), "text/html", "utf-8", about, principals=principals, version=version
     )
+
+
+def fetched(entry: Entry | Failed) -> Content | Gone:
+    """What `fetch` answers where an entry brings its content along, unless it is left out.
+
+    Raises `BadContent` for one that could not be read.
+    """
+    if isinstance(entry, Failed):
+        raise BadContent(entry.message)
+    if entry.filtered is None and entry.content is not None:
+        return entry.content
+    return Gone(entry.id, entry.filtered or "it has no content any more")

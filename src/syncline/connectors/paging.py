@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from syncline.connectors.json_api import Answer
-from syncline.connectors.wire import W, rows
+from syncline.connectors.wire import W, clean, rows
 from syncline.core.errors import BadContent, NotFound, Rejected
 from syncline.core.model import Failed
 
@@ -102,9 +102,9 @@ def next_in(page: Answer, name: str) -> str | None:
     found = data.get(name)
     if found is None and name in data:
         return None
-    if not isinstance(found, str) or not found:
+    if not (isinstance(found, str) and (place := clean(found))):
         raise BadContent(f"{page.what} does not say whether there is more")
-    return found
+    return place
 
 
 def cursor_if(page: Answer, more: object, cursor: object) -> str | None:
@@ -116,9 +116,9 @@ def cursor_if(page: Answer, more: object, cursor: object) -> str | None:
         raise BadContent(f"{page.what} does not say whether there is more")
     if not more:
         return None
-    if not isinstance(cursor, str) or not cursor:
+    if not (isinstance(cursor, str) and (place := clean(cursor))):
         raise BadContent(f"{page.what} has more, but does not say where")
-    return cursor
+    return place
 
 
 def link_to(headers: Mapping[str, str], relation: str) -> str | None:

@@ -33,6 +33,7 @@ from syncline.core.errors import BadContent
 from syncline.core.model import Failed, Json
 
 __all__ = [
+    "Dated",
     "Flag",
     "Id",
     "Moment",
@@ -158,6 +159,14 @@ Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
 """True only where the API says true."""
 Moment: TypeAlias = Annotated[datetime | None, BeforeValidator(_moment)]
 """An aware date in UTC; None for what is none."""
+
+
+class Dated(Wire):
+    """A payload with the two dates that most have."""
+
+    created_at: Moment = None
+    updated_at: Moment = None
+
 
 W = TypeVar("W", bound=Wire)
 

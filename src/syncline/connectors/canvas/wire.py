@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
-from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, inside
+from syncline.connectors.wire import Dated, Flag, Id, Moment, Number, Text, Texts, Wire, inside
 
 __all__ = [
     "Assignment",
@@ -82,14 +82,12 @@ class Section(Wire):
     id: Id
 
 
-class Item(Wire):
+class Item(Dated):
     """What all that a course holds has in common."""
 
     id: Id
     title: Text = ""
     html_url: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
     unlock_at: Moment = None
     published: Flag = True
     locked_for_user: Flag = False

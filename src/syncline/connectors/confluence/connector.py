@@ -19,7 +19,7 @@ from syncline.connectors.confluence.listing import listed, results_of
 from syncline.connectors.confluence.spec import ConfluenceOptions
 from syncline.connectors.confluence.wire import Piece, Space, piece_of
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.marks import cursor_value, ending_at
+from syncline.connectors.marks import cursor_moment, ending_at
 from syncline.connectors.wire import clean, read
 from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
@@ -117,7 +117,8 @@ class ConfluenceConnector:
             await self.check()
         assert self._now is not None
         if cursor is not None:
-            stream = self._modified(partition.id, _since(cursor), bodies=False)
+            since = cursor_moment(cursor, _VERSION, "since")
+            stream = self._modified(partition.id, since, bodies=False)
         elif self._context.since is not None:
             stream = self._modified(partition.id, self._context.since, bodies=True)
         else:
@@ -279,8 +280,3 @@ class ConfluenceConnector:
             locator = {"id": piece.id, "type": piece.type, "space": page.space_key}
             return Failed(error.code, error.message, piece.name, locator)
         return entry
-
-
-def _since(cursor: Cursor) -> datetime:
-    """Where a stored cursor has got to. Raises `Rejected` for another version's."""
-    return datetime.fromisoformat(cursor_value(cursor, _VERSION, dict)["since"])

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from syncline.connectors.contents import fetched
 from syncline.connectors.intercom.documents import (
-    DRAFT,
     Names,
     article_id,
     articles,
@@ -30,14 +30,13 @@ from syncline.connectors.intercom.wire import (
     InternalArticle,
 )
 from syncline.connectors.json_api import JsonApi
-from syncline.connectors.marks import cursor_value
+from syncline.connectors.marks import cursor_moment
 from syncline.connectors.once import Once
 from syncline.connectors.wire import read, readable, rows
 from syncline.core.errors import BadContent, NotFound
 from syncline.core.model import (
     Change,
     Checkpoint,
-    Content,
     Cursor,
     Entry,
     Failed,
@@ -87,7 +86,8 @@ class IntercomConnector:
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         """Articles newest first, with one checkpoint at the end; conversations oldest first."""
-        kind, floor = Kind(partition.id), _floor_of(cursor)
+        kind = Kind(partition.id)
+        floor = None if cursor is None else cursor_moment(cursor, _CURSOR, "floor")
         if cursor is None and self._since is not None:
             floor = self._since - timedelta(seconds=1)
         newest, started = floor, None
@@ -134,11 +134,11 @@ class IntercomConnector:
         names = await self._names()
         if kind == "internal-article":
             note = read(InternalArticle, answer.data, answer.what)
-            return _content(internal(note, names, workspace))
+            return fetched(internal(note, names, workspace))
         row = read(Article, answer.data, answer.what)
         found = articles(row, names, await self._readers())
         mine = next((each for each in found if each.id == entry_id), None)
-        return Gone(entry_id, "it has no text in this language") if mine is None else _content(mine)
+        return Gone(entry_id, "it has no text in this language") if mine is None else fetched(mine)
 
     def _pages(self, kind: Kind, floor: datetime | None) -> AsyncGenerator[Page[Any], None]:
         if kind is Kind.CONVERSATIONS:
@@ -183,19 +183,6 @@ class IntercomConnector:
                 hint="Nobody could be allowed to see what is not public. Try another token.",
             )
         return self._workspace
-
-
-def _content(found: Entry | Failed) -> Content | Gone:
-    if isinstance(found, Failed):
-        raise BadContent(found.message)
-    return found.content or Gone(found.id, found.filtered or DRAFT)
-
-
-def _floor_of(cursor: Cursor | None) -> datetime | None:
-    """What is as old as that has been read."""
-    if cursor is None:
-        return None
-    return datetime.fromtimestamp(int(cursor_value(cursor, _CURSOR, dict)["floor"]), UTC)
 
 
 def _checkpoint(newest: datetime | None, started: datetime, floor: datetime | None) -> Checkpoint:

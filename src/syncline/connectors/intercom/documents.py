@@ -20,7 +20,6 @@ from syncline.connectors.marks import digest
 from syncline.core.model import Content, Entry, Failed, Locator, Metadata
 
 __all__ = [
-    "DRAFT",
     "Names",
     "article_id",
     "articles",
@@ -29,8 +28,6 @@ __all__ = [
     "internal",
     "teammates",
 ]
-
-DRAFT = "it is a draft"
 
 _TAG = re.compile(r"<[^>]*>")
 _LOCALE_IN_URL = re.compile(r"/([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)/articles/")
@@ -84,7 +81,8 @@ def articles(
             continue
         about = _about_article(article, text, locale or default, names)
         entry = _entry(entry_id, locator, html(text.body, about, principals))
-        yield entry if text.state == "published" else replace(entry, content=None, filtered=DRAFT)
+        draft = text.state == "draft"
+        yield replace(entry, content=None, filtered="it is a draft") if draft else entry
 
 
 def internal(article: InternalArticle, names: Names, workspace: str) -> Entry:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from syncline.connectors.api_options import ApiOptions, address_at
+from syncline.connectors.api_options import ApiAddress, ApiOptions, address_at
 from syncline.connectors.credentials import HeaderSecret, bearer, bound_to
 from syncline.connectors.intercom.notes import NOTES
 from syncline.connectors.intercom.refusals import explain
@@ -15,7 +15,6 @@ from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.ports import Authentication, ConnectorSpec, Secrets
 from syncline.core.quota import Bucket
-from syncline.core.urls import normalise_url
 
 __all__ = ["SPEC", "IntercomOptions", "IntercomSecrets", "Kind"]
 
@@ -35,7 +34,7 @@ class IntercomOptions(ApiOptions):
     """Which workspace is read, and what of it."""
 
     region: Literal["us", "eu", "au"] = Field("us", description="Where the workspace is hosted")
-    url: str | None = Field(
+    url: ApiAddress | None = Field(
         None, description="The API's address, where it is not the region's own, such as a proxy's"
     )
     read: tuple[Kind, ...] = Field(
@@ -52,11 +51,6 @@ class IntercomOptions(ApiOptions):
         250, ge=1, le=250, description="Articles a request asks for; fewer where they are very long"
     )
     concurrency: int = Field(8, ge=1, le=64, description="Requests at a time")
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        return None if url is None else normalise_url(url).rstrip("/")
 
     @field_validator("read")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from syncline.connectors.wire import Id, Moment, Names, Number, Text, Texts, Wire, inside
+from syncline.connectors.wire import Dated, Id, Moment, Names, Number, Text, Texts, Wire, inside
 from syncline.core.model import Json
 
 __all__ = [
@@ -43,7 +43,7 @@ class Collection(Wire):
     parent_id: Text = ""
 
 
-class ArticleText(Wire):
+class ArticleText(Dated):
     """An article in one language."""
 
     title: Text = ""
@@ -51,8 +51,6 @@ class ArticleText(Wire):
     body: Text = ""
     author_id: Text = ""
     state: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
     url: Text = ""
 
 
@@ -80,15 +78,13 @@ class Article(ArticleText):
     tags: Names = inside((), "tags", "tags")
 
 
-class InternalArticle(Wire):
+class InternalArticle(Dated):
     id: Id
     title: Text = ""
     body: Text = ""
     author_id: Text = ""
     owner_id: Text = ""
     locale: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
 
 
 class Attachment(Wire):
@@ -109,11 +105,9 @@ class Message(Wire):
     created_at: Moment = None
 
 
-class Conversation(Wire):
+class Conversation(Dated):
     id: Id
     title: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
     state: Text = ""
     priority: Text = ""
     team_assignee_id: Text = ""

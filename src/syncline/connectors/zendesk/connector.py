@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import quote
 
+from syncline.connectors.contents import fetched
 from syncline.connectors.json_api import Answer, JsonApi
 from syncline.connectors.once import Once
 from syncline.connectors.paging import follow, next_in, resumed, rows_of
@@ -102,16 +103,11 @@ class ZendeskConnector:
         if "attachment" in locator:
             return await fetch_attachment(self._api, self._context.http, locator, self._article)
         article, locale = str(locator["article"]), str(locator["locale"])
-        name = f"article:{article}:{locale}"
         try:
             found = await self._article(article, locale)
         except NotFound:
-            return Gone(name, "there is no such article any more")
-        if found.draft is not False:
-            return Gone(name, "it is a draft")
-        entry = await self._entry(found, found, locale, content=True)
-        assert entry.content is not None
-        return entry.content
+            return Gone(f"article:{article}:{locale}", "there is no such article any more")
+        return fetched(await self._entry(found, found, locale, content=True))
 
     async def _ready(self) -> datetime:
         """The source's own time, and its languages."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, clean
+from syncline.connectors.wire import Dated, Flag, Id, Number, Text, Texts, Wire, clean
 
 __all__ = ["UNKNOWN", "Article", "Attachment", "Category", "Section", "Translation"]
 
@@ -23,7 +23,7 @@ def _segment(value: Any) -> str | None:
 Segment = Annotated[str | None, BeforeValidator(_segment)]
 
 
-class Translation(Wire):
+class Translation(Dated):
     id: Id
     locale: Text = ""
     title: Text = ""
@@ -31,8 +31,6 @@ class Translation(Wire):
     html_url: Text = ""
     draft: bool | None = None
     """Only what is said to be none is published."""
-    created_at: Moment = None
-    updated_at: Moment = None
 
 
 class Article(Translation):
@@ -59,12 +57,10 @@ class Category(Wire):
     name: Text = ""
 
 
-class Attachment(Wire):
+class Attachment(Dated):
     id: Id
     article_id: Text = ""
     file_name: Text = ""
     content_type: Text = ""
     content_url: Text = ""
     size: Number = None
-    created_at: Moment = None
-    updated_at: Moment = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from syncline.connectors.wire import Id, Moment, Number, Text, Texts, Wire
+from syncline.connectors.wire import Dated, Id, Moment, Number, Text, Texts, Wire
 
 __all__ = ["Comment", "Ticket"]
 
 
-class Ticket(Wire):
+class Ticket(Dated):
     id: Id
     subject: Text = ""
     description: Text = ""
@@ -18,8 +18,6 @@ class Ticket(Wire):
     assignee_id: Text = ""
     organization_id: Text = ""
     tags: Texts = ()
-    created_at: Moment = None
-    updated_at: Moment = None
     generated_timestamp: Number = None
 
     @property
