@@ -64,11 +64,12 @@ class Contents:
         try:
             # The address lives for minutes, and leads to another host, without our token.
             response = await self._http.get(file.url, max_bytes=place.max_bytes)
-        except (NotFound, Rejected, Forbidden, Unauthorized) as error:
+        except (BadContent, NotFound, Rejected, Forbidden, Unauthorized) as error:
             # That host's word: it says nothing about the file in Canvas, nor about our token.
+            again = "The next run asks for another address."
             raise BadContent(
                 f"the data of file {file.id} cannot be had: {error}",
-                hint="The next run asks for another address.",
+                hint=error.hint if isinstance(error, BadContent) else again,
             ) from error
         told = media_type(file) or "text/plain"
         return place.content(kind, file, response.body, told, response.charset)

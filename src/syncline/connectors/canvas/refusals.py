@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncline.connectors.reasons import reason_in, told_by
+from syncline.connectors.reasons import from_elsewhere, reason_in, told_by
 from syncline.core.errors import Forbidden, RateLimited, Rejected, SourceError, Unauthorized
 from syncline.core.ports import Refusal
 
@@ -22,6 +22,8 @@ class SwitchedOff(Forbidden):
 
 def explain(refusal: Refusal) -> SourceError | None:
     """See `core.ports.Explain`."""
+    if (elsewhere := from_elsewhere(refusal, own="instructure.com")) is not None:
+        return elsewhere
     told, reason = told_by(refusal), reason_in(refusal.body)
     if refusal.status in (403, 429) and _throttled(refusal):
         after = refusal.error.retry_after if isinstance(refusal.error, RateLimited) else None

@@ -11,7 +11,7 @@ from syncline.connectors.api_options import address_at, origin_only
 from syncline.connectors.credentials import HeaderSecret, basic, bearer, bound_to
 from syncline.connectors.json_api import Answer
 from syncline.connectors.paging import cursor_if
-from syncline.connectors.reasons import told_by
+from syncline.connectors.reasons import from_elsewhere, told_by
 from syncline.core.errors import BadContent, Forbidden, Rejected, SourceError, Unauthorized
 from syncline.core.ports import Authentication, OAuthGrant, OAuthSecrets, Refusal
 from syncline.core.quota import Bucket, RouteQuota
@@ -79,6 +79,8 @@ def oauth(options: Any, secrets: ZendeskSecrets) -> OAuthGrant | None:
 
 def explain(refusal: Refusal) -> SourceError | None:
     """See `core.ports.Explain`."""
+    if (elsewhere := from_elsewhere(refusal, own="zendesk.com")) is not None:
+        return elsewhere
     told = told_by(refusal)
     match refusal.status:
         case 401:
