@@ -58,8 +58,9 @@ def from_elsewhere(refusal: Refusal, own: str = "") -> SourceError | None:
     if not isinstance(refusal.error, Unauthorized | Forbidden | NotFound | Rejected):
         return refusal.error
     return BadContent(
-        f"{refusal.error.message}: {asked.host} leads there, to another host",
-        hint="The next run asks again. If it stays so, that host refuses this machine.",
+        f"{refusal.error.message}: {asked} leads there, to another address",
+        hint="The next run asks again. If it is the source's own address, give it as the option "
+        "url: credentials follow no redirect.",
     )
 
 

@@ -10,6 +10,7 @@ from syncline.connectors.zendesk.spec import SPEC as ZENDESK
 from syncline.core.errors import BadContent, SourceError, Transient, Unauthorized
 from syncline.core.model import Content, Entry
 from syncline.core.ports import ConnectorSpec, Context, Refusal
+from syncline.core.urls import shown_url
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_server import answers, redirects
 from syncline.testing.fake_site import FakeSite
@@ -22,7 +23,7 @@ _STORAGE = "https://storage.example.net/7?key=abc"
 
 def _meaning(spec: ConnectorSpec, status: int, asked: str, url: str) -> SourceError:
     assert spec.explain is not None
-    error = error_of_status(status, url, {}, FakeClock().now())
+    error = error_of_status(status, shown_url(url), {}, FakeClock().now())
     html = {"content-type": "text/html"}
     return spec.explain(Refusal(status, html, b"", error, asked, url)) or error
 
@@ -33,7 +34,8 @@ def test_it_is_no_word_about_entries_or_credentials(spec: ConnectorSpec, status:
     """Nothing is gone by it, and nobody is told to make another token."""
     error = _meaning(spec, status, "https://docs.example.org/files/7", _STORAGE)
     assert type(error) is BadContent
-    assert "docs.example.org leads there" in error.message
+    assert "https://docs.example.org leads there" in error.message
+    assert "key=abc" not in error.message
 
 
 def test_trouble_that_passes_stays_what_it_is() -> None:
@@ -78,5 +80,5 @@ async def test_an_attachment_that_its_storage_lacks_is_not_gone() -> None:
                 server.misbehave(redirects(f"{storage.url}/7"), path)
                 assert isinstance(await connector.fetch(entry.locator, None), Content)
                 storage.misbehave(answers(404))
-                with pytest.raises(BadContent, match="another host"):
+                with pytest.raises(BadContent, match="another address"):
                     await connector.fetch(entry.locator, None)
