@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from syncline.connectors.json_api import Answer, JsonApi
 from syncline.connectors.marks import digest
-from syncline.connectors.zendesk.articles import ZendeskArticles
+from syncline.connectors.zendesk.connector import ZendeskConnector
 from syncline.connectors.zendesk.place import Place
 from syncline.connectors.zendesk.spec import SPEC
 from syncline.core.errors import BadContent, Rejected, SourceError, Unauthorized
@@ -27,13 +27,13 @@ MUTANTS: list[tuple[str, str, ConnectorSpec]] = []
 """Name of the check that must fail, what is wrong, and the spec."""
 
 
-def _wrong(check: str) -> Callable[[type[ZendeskArticles]], type[ZendeskArticles]]:
+def _wrong(check: str) -> Callable[[type[ZendeskConnector]], type[ZendeskConnector]]:
     """Register a connector class under the check that must notice what its docstring says."""
 
-    def register(mutant: type[ZendeskArticles]) -> type[ZendeskArticles]:
+    def register(mutant: type[ZendeskConnector]) -> type[ZendeskConnector]:
         @asynccontextmanager
         async def opened(options: Any, secrets: Any, context: Context) -> AsyncIterator[Connector]:
-            made = mutant(options, context, agent=secrets.email is not None)
+            made = mutant(options, context, authenticated=secrets.email is not None)
             if isinstance(made, Hoarder):
                 made.keep(secrets.access_token)
             yield made
@@ -45,7 +45,7 @@ def _wrong(check: str) -> Callable[[type[ZendeskArticles]], type[ZendeskArticles
 
 
 @_wrong("nothing_changed_costs_little")
-class Chatty(ZendeskArticles):
+class Chatty(ZendeskConnector):
     """Asks for the sections whether they are needed or not."""
 
     async def partitions(self) -> list[Partition]:
@@ -54,7 +54,7 @@ class Chatty(ZendeskArticles):
 
 
 @_wrong("edits_between_any_two_requests_are_seen")
-class Hasty(ZendeskArticles):
+class Hasty(ZendeskConnector):
     """Believes that all has been told up to now, and a little further."""
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
@@ -67,7 +67,7 @@ class Hasty(ZendeskArticles):
 
 
 @_wrong("killed_after_any_request_ends_the_same")
-class Premature(ZendeskArticles):
+class Premature(ZendeskConnector):
     """Says that all was read before it is."""
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
@@ -79,7 +79,7 @@ class Premature(ZendeskArticles):
 
 
 @_wrong("no_fault_loses_anything")
-class Optimist(ZendeskArticles):
+class Optimist(ZendeskConnector):
     """Takes an answer that it cannot read for the end of the list."""
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
@@ -91,7 +91,7 @@ class Optimist(ZendeskArticles):
 
 
 @_wrong("strange_payloads_do_no_harm")
-class Trusting(ZendeskArticles):
+class Trusting(ZendeskConnector):
     """Takes it for granted that every article has a title of letters."""
 
     async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
@@ -100,7 +100,7 @@ class Trusting(ZendeskArticles):
 
 
 @_wrong("pages_smaller_than_asked_are_not_the_end")
-class Impatient(ZendeskArticles):
+class Impatient(ZendeskConnector):
     """Takes a page that is not full for the last one."""
 
     async def _pages(self, path: str, after: str = "") -> AsyncGenerator[Answer, None]:
@@ -111,7 +111,7 @@ class Impatient(ZendeskArticles):
 
 
 @_wrong("credentials_stay_at_home")
-class Obedient(ZendeskArticles):
+class Obedient(ZendeskConnector):
     """Follows the server's links wherever they lead, with the token in its hand."""
 
     async def _pages(self, path: str, after: str = "") -> AsyncGenerator[Answer, None]:
@@ -123,7 +123,7 @@ class Obedient(ZendeskArticles):
 
 
 @_wrong("refused_credentials_say_so")
-class Deaf(ZendeskArticles):
+class Deaf(ZendeskConnector):
     """Does not hear that it is refused."""
 
     async def check(self) -> Identity:
@@ -134,7 +134,7 @@ class Deaf(ZendeskArticles):
 
 
 @_wrong("access_changes_alone_are_noticed")
-class Blind(ZendeskArticles):
+class Blind(ZendeskConnector):
     """Its versions know nothing of access lists."""
 
     async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
@@ -143,7 +143,7 @@ class Blind(ZendeskArticles):
 
 
 @_wrong("quotas_are_kept")
-class Smuggler(ZendeskArticles):
+class Smuggler(ZendeskConnector):
     """Asks with a session of its own, which knows of no quota."""
 
     async def check(self) -> Identity:
@@ -156,7 +156,7 @@ class Smuggler(ZendeskArticles):
 
 
 @_wrong("clocks_may_differ")
-class Selfish(ZendeskArticles):
+class Selfish(ZendeskConnector):
     """Goes by its own clock, whatever the source's says."""
 
     async def _ready(self) -> datetime:
@@ -166,7 +166,7 @@ class Selfish(ZendeskArticles):
 
 
 @_wrong("old_cursors_lose_nothing")
-class Stubborn(ZendeskArticles):
+class Stubborn(ZendeskConnector):
     """Insists on a place that the source does not know any more."""
 
     async def _pages(self, path: str, after: str = "") -> AsyncGenerator[Answer, None]:
@@ -178,7 +178,7 @@ class Stubborn(ZendeskArticles):
 
 
 @_wrong("access_tokens_may_expire")
-class Hoarder(ZendeskArticles):
+class Hoarder(ZendeskConnector):
     """Sends the token that it was opened with, whatever has become of that."""
 
     def keep(self, token: SecretStr | None) -> None:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from syncline.connectors.zendesk.spec import SPEC, TICKETS
+from syncline.connectors.zendesk.spec import SPEC
+from syncline.connectors.zendesk_tickets.spec import SPEC as TICKETS
 from syncline.testing.connector_suite import ApiSuite, ApiWorld
 from syncline.testing.fakes.zendesk import FakeZendesk
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets

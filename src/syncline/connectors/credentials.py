@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from typing import Annotated, TypeAlias
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from syncline.core.ports import Authentication
 from syncline.core.urls import Origin, origin_of
 
-__all__ = ["basic", "bearer", "bound_to", "one_line"]
+__all__ = ["HeaderSecret", "basic", "bearer", "bound_to"]
 
 
 def basic(user: str, password: SecretStr) -> Mapping[str, str]:
@@ -31,9 +32,12 @@ def bound_to(
     return Authentication(frozenset({origin_of(url), *also}), headers) if headers else None
 
 
-def one_line(value: SecretStr | None) -> SecretStr | None:
-    """A validator of secrets that travel in a header."""
-    text = "" if value is None else value.get_secret_value()
+def _one_line(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
     if not (text.isascii() and (text.isprintable() or not text)):
         raise ValueError("must be one line of plain ASCII text")
     return value
+
+
+HeaderSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_one_line)]
+"""A secret that travels in a header."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from syncline.core.errors import BadContent, Rejected
 from syncline.core.model import Json, Validators
@@ -25,8 +26,7 @@ Params = Mapping[str, str | int | Sequence[str | int] | None]
 """A query: lists repeat their name, None leaves it out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What an API said."""
 
     data: Json

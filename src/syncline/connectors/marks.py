@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterable, AsyncIterator
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TypeVar
 
 from syncline.core.errors import Rejected
-from syncline.core.model import Cursor
+from syncline.core.model import Change, Checkpoint, Cursor, Failed
 
-__all__ = ["cursor_value", "digest"]
+__all__ = ["cursor_moment", "cursor_value", "digest", "ending_at"]
 
 V = TypeVar("V")
 
@@ -30,3 +32,24 @@ def cursor_value(cursor: Cursor, version: int, kind: type[V]) -> V:
             hint="Upgrade Syncline here too, or read all of it again with --full.",
         )
     return cursor.value
+
+
+def cursor_moment(cursor: Cursor, version: int, name: str) -> datetime:
+    """The moment of this name in a stored cursor: in ISO 8601, or in epoch seconds.
+
+    Raises as `cursor_value`.
+    """
+    stored = cursor_value(cursor, version, dict)[name]
+    if isinstance(stored, str):
+        return datetime.fromisoformat(stored)
+    return datetime.fromtimestamp(stored, UTC)
+
+
+async def ending_at(cursor: Cursor, changes: AsyncIterable[Change]) -> AsyncIterator[Change]:
+    """The changes, and a checkpoint after them, if none was missing from the list."""
+    whole = True
+    async for each in changes:
+        whole = whole and not (isinstance(each, Failed) and each.id is None)
+        yield each
+    if whole:
+        yield Checkpoint(cursor)

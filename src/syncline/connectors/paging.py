@@ -7,14 +7,25 @@ lead in a circle is an error, since a listing that ends there would not be compl
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Hashable, Mapping
 from contextlib import aclosing
 from hashlib import blake2b
 from typing import TypeVar
 
+from syncline.connectors.json_api import Answer
+from syncline.connectors.wire import W, clean, rows
 from syncline.core.errors import BadContent, NotFound, Rejected
+from syncline.core.model import Failed
 
-__all__ = ["MOST_PAGES", "follow", "link_to", "resumed"]
+__all__ = [
+    "MOST_PAGES",
+    "cursor_if",
+    "follow",
+    "link_to",
+    "next_in",
+    "resumed",
+    "rows_of",
+]
 
 MOST_PAGES = 1_000_000
 """No listing is longer: a server that makes up a new cursor each time would never end."""
@@ -71,6 +82,43 @@ async def resumed(
             yield first
         async for page in stream:
             yield page
+
+
+async def rows_of(
+    pages: AsyncIterable[Answer], kind: type[W], name: str | None
+) -> AsyncGenerator[W | Failed, None]:
+    """The rows of the list `name` in each page; see `wire.rows`."""
+    async for page in pages:
+        for row in rows(kind, page.data, name, page.what):
+            yield row
+
+
+def next_in(page: Answer, name: str) -> str | None:
+    """The next page's cursor or link. The end is a `name` that is there, and null.
+
+    Raises `BadContent` where the page does not say.
+    """
+    data = page.object()
+    found = data.get(name)
+    if found is None and name in data:
+        return None
+    if not (isinstance(found, str) and (place := clean(found))):
+        raise BadContent(f"{page.what} does not say whether there is more")
+    return place
+
+
+def cursor_if(page: Answer, more: object, cursor: object) -> str | None:
+    """The next page's cursor, if there is `more`: both as the page tells them.
+
+    Raises `BadContent` where it does not say.
+    """
+    if not isinstance(more, bool):
+        raise BadContent(f"{page.what} does not say whether there is more")
+    if not more:
+        return None
+    if not (isinstance(cursor, str) and (place := clean(cursor))):
+        raise BadContent(f"{page.what} has more, but does not say where")
+    return place
 
 
 def link_to(headers: Mapping[str, str], relation: str) -> str | None:

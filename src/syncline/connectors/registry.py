@@ -12,8 +12,9 @@ import importlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connectors.options import parse_options
 from syncline.core.errors import ConfigurationError, UsageError
@@ -32,15 +33,14 @@ _BUILT_IN = {
     "intercom": "syncline.connectors.intercom.spec:SPEC",
     "website": "syncline.connectors.website.spec:SPEC",
     "zendesk": "syncline.connectors.zendesk.spec:SPEC",
-    "zendesk-tickets": "syncline.connectors.zendesk.spec:TICKETS",
+    "zendesk-tickets": "syncline.connectors.zendesk_tickets.spec:SPEC",
 }
 _GENERAL = ("website",)
 """Asked last: they take any URL, also one that a more particular connector knows."""
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?(/.*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a spec is to be imported from, and who put it there."""
 
     kind: str

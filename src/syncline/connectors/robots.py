@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from syncline.core.errors import Forbidden, NotFound, Rejected, Transient, Unauthorized
 from syncline.core.ports import HttpTransport
 from syncline.core.urls import Origin, normalise_escapes
@@ -20,8 +22,7 @@ _TOKEN = re.compile(r"[A-Za-z_-]+")
 _SPLIT = re.compile(r"\r\n|\r|\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Robots:
+class Robots(Struct, frozen=True):
     """What one robots.txt lets one agent read."""
 
     rules: tuple[_Rule, ...] = ()
@@ -110,8 +111,7 @@ def product_token(user_agent: str) -> str:
     return match[0] if match else user_agent.strip()[:1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     pattern: str
     allow: bool
 

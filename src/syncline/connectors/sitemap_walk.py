@@ -5,10 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
 from urllib.parse import urljoin, urlsplit
+
+from msgspec import Struct
 
 from syncline.connectors.sitemaps import Child, SitemapItem, SitemapReader, parse_lastmod
 from syncline.core.errors import (
@@ -39,8 +40,7 @@ _SITEMAPS = 20_000
 _URL_BYTES = 8192  # as long as an entry's id may be
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPage:
+class ListedPage(Struct, frozen=True):
     """A page as a sitemap lists it."""
 
     url: str

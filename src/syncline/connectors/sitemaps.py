@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 from xml.parsers import expat
+
+from msgspec import Struct
 
 from syncline.core.errors import BadContent
 from syncline.transport.limits import BoundedGunzip, Limits
@@ -36,16 +37,14 @@ _BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-F
 _LONGEST_ENTITY = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A page that a sitemap lists; the address as it is written there, `""` if it has none."""
 
     url: str
     lastmod: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Struct, frozen=True):
     """A sitemap that an index lists."""
 
     url: str

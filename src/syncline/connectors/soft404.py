@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from dataclasses import dataclass
 from hashlib import blake2b
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
 from selectolax.lexbor import LexborHTMLParser
 
 from syncline.connectors.robots import RobotsFiles
@@ -80,8 +80,7 @@ class SoftNotFound:
         return _Missing(look=_PageLook.of(response) if is_page else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Missing:
+class _Missing(Struct, frozen=True):
     """How a site answers, where it fails to say 404."""
 
     url: str | None = None
@@ -97,8 +96,7 @@ def says_not_found(response: HttpResponse) -> bool:
     return len(_words(response)) < _SHORT
 
 
-@dataclass(frozen=True, slots=True)
-class _PageLook:
+class _PageLook(Struct, frozen=True):
     """What makes two answers the same page to a reader, whatever address each was asked by."""
 
     title: str

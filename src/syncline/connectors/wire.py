@@ -18,9 +18,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import (
+    AliasPath,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -30,7 +32,22 @@ from pydantic import (
 from syncline.core.errors import BadContent
 from syncline.core.model import Failed, Json
 
-__all__ = ["Flag", "Id", "Moment", "Number", "Text", "Texts", "Wire", "clean", "read", "rows"]
+__all__ = [
+    "Dated",
+    "Flag",
+    "Id",
+    "Moment",
+    "Names",
+    "Number",
+    "Text",
+    "Texts",
+    "Wire",
+    "clean",
+    "inside",
+    "read",
+    "readable",
+    "rows",
+]
 
 _MILLISECONDS = 100_000_000_000
 """As a number of seconds that is the year 5138: so it counts milliseconds."""
@@ -54,6 +71,11 @@ class Wire(BaseModel):
             if field.is_required():
                 raise
             return field.get_default(call_default_factory=True)
+
+
+def inside(default: object, *path: str) -> Any:
+    """A field that lies deeper in the payload: `name: Text = inside("", "author", "name")`."""
+    return Field(default, validation_alias=AliasPath(*path))
 
 
 def clean(text: str) -> str:
@@ -86,6 +108,12 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         return ()
     return tuple(text for text in map(_text, value) if text)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        return ()
+    return tuple(sorted({*_texts([each.get("name") for each in value])}))
 
 
 def _number(value: Any) -> int | None:
@@ -123,12 +151,22 @@ Id: TypeAlias = Annotated[str, BeforeValidator(_id)]
 """A string or a whole number, as a string that is not empty. Without one there is no row."""
 Texts: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """The strings of a list, without empty ones."""
+Names: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_names)]
+"""What the objects of a list are called, each once and sorted: `[{"name": "tea"}, …]`."""
 Number: TypeAlias = Annotated[int | None, BeforeValidator(_number)]
 """A whole number; None for what is none."""
 Flag: TypeAlias = Annotated[bool, BeforeValidator(_flag)]
 """True only where the API says true."""
 Moment: TypeAlias = Annotated[datetime | None, BeforeValidator(_moment)]
 """An aware date in UTC; None for what is none."""
+
+
+class Dated(Wire):
+    """A payload with the two dates that most have."""
+
+    created_at: Moment = None
+    updated_at: Moment = None
+
 
 W = TypeVar("W", bound=Wire)
 
@@ -166,6 +204,13 @@ def rows(kind: type[W], data: Json, name: str | None, what: str) -> Iterator[W |
             place = f"row {number}" if name is None else f"row {number} of {name!r}"
             message = f"{what}: {place} cannot be read: {_trouble(error)}"
             yield Failed("bad_content", message)
+
+
+def readable(row: W | Failed) -> W:
+    """The row of a list that is of no use unless all of it can be read. Raises `BadContent`."""
+    if isinstance(row, Failed):
+        raise BadContent(row.message)
+    return row
 
 
 def _trouble(error: ValidationError) -> str:

@@ -141,6 +141,10 @@ class Refusal(Struct, frozen=True):
     """Its beginning, up to 16 KiB, decoded; empty where it could not be read."""
     error: SourceError
     """What the status alone means."""
+    asked: str = ""
+    """The address that was asked for."""
+    url: str = ""
+    """The address that answered: another one, where there were redirects."""
 
 
 Explain: TypeAlias = Callable[[Refusal], SourceError | None]

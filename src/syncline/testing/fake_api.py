@@ -12,13 +12,13 @@ import math
 import random
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
+from msgspec import Struct, field
 
 from syncline.core.model import Json
 from syncline.core.quota import Bucket
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "FakeApi", "Reply", "strange"]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request, taken apart."""
 
     method: str
@@ -57,8 +56,7 @@ class Asked:
         return value if most is None else min(value, most)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer: data as JSON, or a text as it is."""
 
     data: Json = None

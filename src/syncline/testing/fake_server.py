@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from aiohttp import web
+from msgspec import Struct
 
 __all__ = [
     "FakeServer",
@@ -36,8 +37,7 @@ Misbehaviour: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamRespon
 """Answers a request in place of the server."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A request that came in."""
 
     path: str

@@ -6,7 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
-from typing import get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
@@ -55,10 +55,15 @@ async def the_spec_is_complete(world: SourceWorld) -> None:
 async def secrets_are_declared_as_secrets(world: SourceWorld) -> None:
     """Every field of the secrets is a `SecretStr`, so that printing them shows stars."""
     for name, field in world.spec.secrets.model_fields.items():
-        kinds = {each for each in get_args(field.annotation) if each is not type(None)}
+        kinds = {_bare(each) for each in get_args(field.annotation) if each is not type(None)}
         assert (kinds or {field.annotation}) == {SecretStr}, (
             f"{world.spec.secrets.__name__}.{name} is no SecretStr"
         )
+
+
+def _bare(annotation: Any) -> Any:
+    """Without validators."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 async def options_survive_storage(world: SourceWorld) -> None:

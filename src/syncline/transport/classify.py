@@ -27,11 +27,21 @@ _TRANSIENT_4XX = frozenset({408, 425})
 
 
 def error_of_status(
-    status: int, name: str, headers: Mapping[str, str], now: datetime
+    status: int,
+    name: str,
+    headers: Mapping[str, str],
+    now: datetime,
+    *,
+    rest: float | None = None,
 ) -> SourceError:
-    """The error for a status that is neither 2xx, a redirect, nor 304. `name` is the shown URL."""
+    """The error for a status that is neither 2xx, a redirect, nor 304. `name` is the shown URL.
+
+    A 429 that names no time asks for this `rest`, in seconds.
+    """
     said = f"{name} answered {status}{_phrase(status)}"
     retry_after = retry_after_seconds(headers.get("retry-after"), now)
+    if status == 429 and retry_after is None:
+        retry_after = rest
     # A 503 that names a time asks the same as a 429.
     if status == 429 or (status == 503 and retry_after is not None):
         when = "" if retry_after is None else f", to come back in {retry_after:.0f} s"

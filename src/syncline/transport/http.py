@@ -44,6 +44,7 @@ from syncline.transport.oauth import OAuthTokens, Renewal, renewing
 from syncline.transport.politeness import Politeness
 from syncline.transport.resolver import GuardedResolver, Lookup, system_lookup
 from syncline.transport.retry import Retries, RetryPolicy, Sleep
+from syncline.transport.told import rest_told
 
 __all__ = ["HttpSession", "default_user_agent"]
 
@@ -100,11 +101,13 @@ class HttpSession:
         random: Callable[[], float] = random.random,
         lookup: Lookup = system_lookup,
         shared: Shared | None = None,
+        count: Callable[[str, int], None] | None = None,
     ) -> None:
         """`concurrency` and `delay` (seconds) hold for each host by itself.
 
-        Without `shared`, it knows of no other session, and of no quota. With a `renewal`, its
-        access token is sent in place of the headers of `authentication`.
+        Without `shared`, it knows of no other session, and of no quota; `count` is then told what
+        `Shared.count` would be. With a `renewal`, its access token is sent in place of the headers
+        of `authentication`.
         """
         self._clock = clock or SystemClock()
         self._limits = limits or Limits()
@@ -121,7 +124,7 @@ class HttpSession:
             else Hosts(shared, clock=self._clock, sleep=sleep, patience=self._policy.patience)
         )
         self._answers = None if shared is None else shared.answers
-        self._count = _uncounted if shared is None else shared.count
+        self._count = (count or _uncounted) if shared is None else shared.count
         self._user_agent = user_agent or default_user_agent()
         self._authentication = authentication
         self._explain = explain
@@ -134,6 +137,7 @@ class HttpSession:
                 clock=self._clock,
                 sleep=sleep,
                 lookup=lookup,
+                count=self._count,
             )
             self._tokens = OAuthTokens(renewal.grant, renewal.store, self._clock, bare)
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
@@ -359,9 +363,12 @@ class HttpSession:
         if 200 <= status < 300 or (status == 304 and request.validators):
             return
         headers = plain_headers(response)
-        error = error_of_status(status, shown_url(url), headers, self._clock.now())
+        # Where there is a ledger, its quota hears what the headers say, and waits for that.
+        rest = rest_told(headers, self._clock.now()) if self._hosts is None else None
+        error = error_of_status(status, shown_url(url), headers, self._clock.now(), rest=rest)
         if self._explain is not None:
-            refusal = Refusal(status, headers, await self._reason(response, url), error)
+            body = await self._reason(response, url)
+            refusal = Refusal(status, headers, body, error, request.url, url)
             error = self._explain(refusal) or error
         if isinstance(error, RateLimited) and error.retry_after:
             if self._hosts is None or error.retry_after <= self._policy.patience:

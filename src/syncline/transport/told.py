@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from syncline.transport.ledger import Told
 from syncline.transport.retry import retry_after_seconds
 
-__all__ = ["told_by"]
+__all__ = ["rest_told", "told_by"]
 
 _PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
 _PARAMETER = re.compile(r"\b(limit|remaining|reset|q|r|t)\s*=\s*\"?(\d{1,15})")
@@ -33,6 +34,19 @@ def told_by(headers: Mapping[str, str], now: datetime) -> Told | None:
     found += [_of_three(headers, prefix, now) for prefix in _PREFIXES]
     usable = [told for told in found if told is not None and 0 < told.seconds <= _LONGEST]
     return min(usable, key=lambda told: told.left, default=None)
+
+
+def rest_told(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until a quota that is spent counts anew, by the source's own clock if it has one."""
+    told = told_by(headers, _date(headers) or now)
+    return told.seconds if told is not None and told.left == 0 else None
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _parts(value: str) -> list[str]:

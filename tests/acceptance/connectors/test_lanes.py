@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from syncline.connectors.intercom.spec import Kind
-from syncline.connectors.zendesk.articles import ZendeskArticles
+from syncline.connectors.zendesk.connector import ZendeskConnector
 from syncline.core.model import (
     Change,
     Content,
@@ -108,7 +108,7 @@ async def test_a_slow_lane_brings_nothing_back(kind: str, open_api: OpenApi) -> 
         await _nothing_comes_back(world, synced)
 
 
-class _Clinging(ZendeskArticles):
+class _Clinging(ZendeskConnector):
     """Answers what its lists have told, however old that is by now."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -132,7 +132,7 @@ async def test_a_connector_that_clings_to_its_lists_is_found_out(
 
     @asynccontextmanager
     async def clinging(options: Any, secrets: Any, context: Context) -> AsyncIterator[Connector]:
-        yield _Clinging(options, context, agent=True)
+        yield _Clinging(options, context, authenticated=True)
 
     async with FakeZendesk() as server, _opened(open_api, world := ArticlesWorld(server)) as synced:
         registry = synced.syncs.tools.opener.registry

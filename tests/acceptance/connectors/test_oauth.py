@@ -39,8 +39,10 @@ async def test_a_sync_renews_what_has_expired(server: FakeZendesk, open_api: Ope
     """Before its time is over, and when it is refused all the same; the new tokens are kept."""
     assert server.tokens is not None
     async with open_api(server, "zendesk", {"url": server.url}, _SECRETS) as synced:
-        assert (await synced.run()).counts["created"] == 1
+        first = await synced.run()
+        assert first.counts["created"] == 1
         assert server.tokens.asked == 1
+        assert first.counts["requests"] == len(server.requests), "the renewal is one of them"
         await synced.run()
         assert server.tokens.asked == 1
         assert (await _secrets(synced))["access_token"] == "access-token-0001"

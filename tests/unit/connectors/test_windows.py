@@ -12,7 +12,7 @@ from syncline.connectors.canvas.spec import SPEC as CANVAS
 from syncline.connectors.confluence.spec import SPEC as CONFLUENCE
 from syncline.connectors.intercom.spec import SPEC as INTERCOM
 from syncline.connectors.zendesk.spec import SPEC as ZENDESK
-from syncline.connectors.zendesk.spec import TICKETS
+from syncline.connectors.zendesk_tickets.spec import SPEC as TICKETS
 from syncline.core.model import Entry, Json
 from syncline.core.ports import ConnectorSpec, Context
 from syncline.testing.fake_api import FakeApi

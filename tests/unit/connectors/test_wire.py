@@ -9,8 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, read, rows
-from syncline.connectors.zendesk.wire import Article, Attachment, Comment, Ticket, Translation
+from syncline.connectors.wire import (
+    Flag,
+    Id,
+    Moment,
+    Names,
+    Number,
+    Text,
+    Texts,
+    Wire,
+    inside,
+    read,
+    rows,
+)
+from syncline.connectors.zendesk.wire import Article, Attachment, Translation
+from syncline.connectors.zendesk_tickets.wire import Comment, Ticket
 from syncline.core.errors import BadContent
 from syncline.core.model import Failed
 
@@ -105,3 +118,25 @@ def test_an_answer_may_be_its_list_itself() -> None:
 def test_an_answer_without_its_list_is_not_an_empty_one(data: Any) -> None:
     with pytest.raises(BadContent, match="has no list 'pages'"):
         list(rows(Page, data, "pages", "the answer"))
+
+
+class _Deep(Wire):
+    name: Text = inside("", "author", "name")
+    count: Number = inside(None, "counts", "all")
+    labels: Names = ()
+
+
+@pytest.mark.parametrize("author", [None, "Ann", 7, [], ["name"], {}, {"name": None}])
+def test_what_lies_deep_in_a_payload_may_be_missing_at_any_depth(author: Any) -> None:
+    """Then it is its default."""
+    assert _Deep.model_validate({"author": author, "counts": author}) == _Deep()
+    found = _Deep.model_validate({"author": {"name": "Ann"}, "counts": {"all": 3}})
+    assert (found.name, found.count) == ("Ann", 3)
+
+
+def test_names_are_those_of_a_list_of_objects() -> None:
+    """Each once, in order; a list of anything else has none."""
+    told = {"labels": [{"name": "tea"}, {"name": None}, {}, {"name": "jam"}, {"name": "tea"}]}
+    assert _Deep.model_validate(told).labels == ("jam", "tea")
+    for wrong in ("tea", ["tea"], [{"name": "tea"}, None], {"name": "tea"}):
+        assert _Deep.model_validate({"labels": wrong}).labels == ()

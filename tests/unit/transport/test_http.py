@@ -21,7 +21,7 @@ from syncline.core.errors import (
     Transient,
     Unauthorized,
 )
-from syncline.core.ports import Authentication, HttpTransport
+from syncline.core.ports import Authentication, HttpTransport, Refusal
 from syncline.core.urls import origin_of
 from syncline.testing import fake_server
 from syncline.testing.clock import FakeClock
@@ -176,6 +176,49 @@ async def test_a_rate_limit_passes(
     site.misbehave(fake_server.rate_limits(header), times=1)
     assert (await http.get(f"{site.url}/a")).status == 200
     assert clock.slept == waits
+
+
+@pytest.mark.parametrize(
+    ("headers", "waits"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"}, [7.5]),
+        ({"RateLimit": '"default";r=0;t=9'}, [9.5]),
+        ({"Retry-After": "3", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"}, [3.5]),
+        ({"X-RateLimit-Remaining": "5", "X-RateLimit-Reset": "7"}, [0.5]),
+        (
+            {
+                "Date": "Tue, 01 Jan 2030 00:00:00 GMT",
+                "X-RateLimit-Remaining": "0",
+                "X-RateLimit-Reset": "1893456004",
+            },
+            [4.5],
+        ),
+    ],
+)
+async def test_a_rate_limit_passes_when_its_headers_say(
+    site: FakeSite,
+    http: HttpSession,
+    clock: FakeClock,
+    headers: dict[str, str],
+    waits: list[float],
+) -> None:
+    """Where nothing is shared that hears them; a date is by the source's own clock."""
+    site.misbehave(fake_server.answers(429, headers=headers), times=1)
+    assert (await http.get(f"{site.url}/a")).status == 200
+    assert clock.slept == waits
+
+
+async def test_who_explains_a_refusal_is_told_where_it_came_from(
+    site: FakeSite, clock: FakeClock
+) -> None:
+    """After a redirect that is another address than the one that was asked for."""
+    told: list[Refusal] = []
+    site.misbehave(fake_server.redirects("/there"), "/a")
+    site.misbehave(fake_server.answers(403), "/there")
+    async with session(clock, explain=told.append) as http:
+        with pytest.raises(Forbidden):
+            await http.get(f"{site.url}/a")
+    assert [(each.asked, each.url) for each in told] == [(f"{site.url}/a", f"{site.url}/there")]
 
 
 async def test_an_absurd_rate_limit_is_handed_on(

@@ -8,32 +8,32 @@ to another while it is read, so what is not listed is asked for once more.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from syncline.connectors.canvas.entries import Place, html_of_replies, media_type, unseen
-from syncline.connectors.canvas.spec import CanvasOptions, Holding, SwitchedOff
+from msgspec import Struct, field
+
+from syncline.connectors.canvas.contents import Contents
+from syncline.connectors.canvas.entries import Place, unseen
+from syncline.connectors.canvas.listing import listed, path_to, whole
+from syncline.connectors.canvas.refusals import SwitchedOff
+from syncline.connectors.canvas.spec import CanvasOptions, Holding
 from syncline.connectors.canvas.wire import (
     Assignment,
     Course,
     File,
     Item,
     Module,
-    ModuleItem,
     Page,
-    Reply,
     Topic,
     User,
 )
 from syncline.connectors.json_api import Answer, JsonApi, Params
-from syncline.connectors.paging import follow, link_to
-from syncline.connectors.wire import W, read, rows
-from syncline.core.errors import BadContent, Forbidden, NotFound, Rejected, Unauthorized
+from syncline.connectors.marks import ending_at
+from syncline.connectors.wire import read, readable
+from syncline.core.errors import Forbidden, NotFound
 from syncline.core.model import (
     Change,
-    Checkpoint,
-    Content,
     Cursor,
     Entry,
     Failed,
@@ -53,15 +53,12 @@ _STRING_IDS = {"Accept": "application/json+canvas-string-ids"}
 _READ = Cursor(1, "pages")
 """The pages' texts have been read once: from now on only those of changed pages are."""
 _SYLLABUS = {"include[]": ("syllabus_body",)}
-_LEAST_CAP = 50
-"""No Canvas gives fewer rows than this to who asks for 100 and has no further page."""
 _OF_ALL_TIMES = {"start_date": "1970-01-01", "end_date": "2999-12-31"}
 """Announcements are of the last 14 days, unless dates are given."""
 _CLOSED = ("created", "claimed", "unpublished", "deleted")
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """One kind of entries, and where it is read beneath `/courses/ID`."""
 
     name: str
@@ -74,13 +71,13 @@ class _Kind:
 
 _SECTIONS = {"include[]": ("sections", "overrides")}
 _KINDS = (  # what people wait for comes first
-    _Kind("announcement", "announcements", Topic, "/discussion_topics", _SECTIONS),
-    _Kind("assignment", "assignments", Assignment, "/assignments", {"include[]": ("overrides",)}),
+    _Kind("announcement", "announcements", Topic, "discussion_topics", _SECTIONS),
+    _Kind("assignment", "assignments", Assignment, "assignments", {"include[]": ("overrides",)}),
     _Kind("syllabus", "syllabus"),
-    _Kind("discussion", "discussions", Topic, "/discussion_topics", _SECTIONS),
-    _Kind("page", "pages", Page, "/pages", {"sort": "created_at"}, "page_id:{}"),
-    _Kind("module", "modules", Module, "/modules", {"include[]": ("items",)}),
-    _Kind("file", "files", File, "/files", {"sort": "created_at"}),
+    _Kind("discussion", "discussions", Topic, "discussion_topics", _SECTIONS),
+    _Kind("page", "pages", Page, "pages", {"sort": "created_at"}, "page_id:{}"),
+    _Kind("module", "modules", Module, "modules", {"include[]": ("items",)}),
+    _Kind("file", "files", File, "files", {"sort": "created_at"}),
 )
 _BY_NAME = {kind.name: kind for kind in _KINDS}
 
@@ -92,6 +89,7 @@ class CanvasConnector:
         self._options = options
         self._context = context
         self._api = JsonApi(context.http, f"{options.url}/api/v1", headers=_STRING_IDS)
+        self._contents = Contents(self._api, context.http)
         self._include = _SYLLABUS if "syllabus" in options.read else {}
         self._courses: dict[str, Course] = {}
         self._chosen: tuple[str, ...] | None = None
@@ -138,12 +136,9 @@ class CanvasConnector:
         return [Partition(name, titles[name]) for name in self._chosen]
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
-        whole = True
-        async for each in self._read(partition, content=True, bodies=cursor != _READ):
-            whole = whole and not (isinstance(each, Failed) and each.id is None)
+        stream = self._read(partition, content=True, bodies=cursor != _READ)
+        async for each in ending_at(_READ, stream):
             yield each
-        if whole:
-            yield Checkpoint(_READ)
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
         async for each in self._read(partition, content=False, bodies=False):
@@ -169,7 +164,7 @@ class CanvasConnector:
             gone = unseen(item, self._now(answer))
         if gone is not None or course.workflow_state in _CLOSED:
             return Gone(name, gone or "its course is not published")
-        return await self._content(kind.name, item, self._place(course, answer), name)
+        return await self._contents.of(kind.name, item, self._place(course, answer), name)
 
     # --- courses -------------------------------------------------------------------------------
 
@@ -179,11 +174,9 @@ class CanvasConnector:
         params = {"state[]": ("available",), **self._include}
         if account is None:
             params["enrollment_state"] = ("active",)
-        async for row, _ in self._rows(path, params, Course):
-            if isinstance(row, Failed):
-                raise BadContent(row.message)
-            if not row.access_restricted_by_date:
-                yield row.slim()
+        async for row, _ in listed(self._api, path, params, Course):
+            if not readable(row).access_restricted_by_date:
+                yield readable(row).slim()
 
     async def _named(self, name: str) -> Course | None:
         try:
@@ -194,7 +187,7 @@ class CanvasConnector:
     async def _course(self, name: str) -> Course:
         known = self._courses.get(name)
         if known is None:
-            answer = await self._api.get(f"/courses/{quote(name, safe=':~')}", self._include)
+            answer = await self._api.get(path_to(name), self._include)
             known = read(Course, answer.object(), answer.what).slim()
             self._courses[name] = self._courses[known.id] = known
         return known
@@ -252,7 +245,7 @@ class CanvasConnector:
             return
         params = dict(kind.params)
         since = self._context.since if content else None
-        path = f"/courses/{quote(course.id, safe='~')}{kind.path}"
+        path = path_to(course.id, kind.path)
         if kind.name == "announcement":
             path = "/announcements"
             params |= {"context_codes[]": f"course_{course.id}", "active_only": "true"}
@@ -263,101 +256,14 @@ class CanvasConnector:
             params["include[]"] = "body"
         if kind.name == "file" and since is not None:
             params |= {"sort": "updated_at", "order": "desc"}
-        async for row, answer in self._rows(path, params, kind.row):
+        async for row, answer in listed(self._api, path, params, kind.row):
             if isinstance(row, Failed):
                 yield row
             elif kind.name == "file" and since and row.updated_at and row.updated_at < since:
                 break  # and all that follow are older still
             elif unseen(row, self._now(answer)) is None:
-                item = await self._whole(row, course)
+                item = await whole(self._api, row, course)
                 yield self._place(course, answer).entry(kind.name, item, content=content)
-
-    async def _whole(self, item: Item, course: Course) -> Item:
-        """A module with its items, which a list leaves out where there are many."""
-        if not isinstance(item, Module) or item.items is not None:
-            return item
-        path = f"/courses/{quote(course.id, safe='~')}/modules/{quote(item.id, safe='~')}/items"
-        found: list[ModuleItem] = []
-        async for row, _ in self._rows(path, {}, ModuleItem):
-            if isinstance(row, Failed):
-                raise BadContent(row.message)
-            found.append(row)
-        return item.model_copy(update={"items": tuple(found)})
-
-    async def _rows(
-        self, path: str, params: Params, kind: type[W]
-    ) -> AsyncIterator[tuple[W | Failed, Answer]]:
-        start = self._api.url(path, {**(params or {}), "per_page": 100})
-        pages = follow(start.removeprefix(self._api.base), self._api.get, self._following)
-        async for page in pages:
-            for row in rows(kind, page.data, None, page.what):
-                yield row, page
-
-    def _following(self, page: Answer, place: str) -> str | None:
-        link = link_to(page.headers, "next")
-        count = len(page.array())
-        if "link" not in page.headers and (count == 0 or count >= _LEAST_CAP):
-            raise BadContent(
-                f"{page.what} does not say whether there is more",
-                hint="Canvas sends a Link header with each list; a proxy may have removed it.",
-            )
-        return None if link is None else self._api.own(link)
-
-    # --- texts ---------------------------------------------------------------------------------
-
-    async def _content(self, kind: str, item: Item, place: Place, name: str) -> Fetched:
-        entry = place.entry(kind, item, content=True)
-        if entry.filtered is not None:
-            return Gone(name, entry.filtered)
-        if entry.content is not None:
-            return entry.content
-        if isinstance(item, Topic):
-            replies = await self._replies(item, place.course)
-            return place.content(kind, item, replies.encode())
-        if isinstance(item, File):
-            return await self._download(kind, item, place)
-        if isinstance(item, Module):
-            whole = await self._whole(item, place.course)
-            return await self._content(kind, whole, place, name)
-        raise BadContent(f"{name} comes without its text")
-
-    async def _replies(self, topic: Topic, course: Course) -> str:
-        path = (
-            f"/courses/{quote(course.id, safe='~')}/discussion_topics/{quote(topic.id, safe='~')}"
-        )
-        answer = await self._api.get(f"{path}/view", {"include_new_entries": 1})
-        data = answer.object()
-        names = {
-            user.id: user.display_name or user.name
-            for user in rows(User, {"participants": [], **data}, "participants", answer.what)
-            if isinstance(user, User)
-        }
-        kept = [*rows(Reply, data, "view", answer.what)]
-        newer = [*rows(Reply, {"new_entries": [], **data}, "new_entries", answer.what)]
-        return html_of_replies(
-            topic,
-            [each for each in kept if isinstance(each, Reply)],
-            [each for each in newer if isinstance(each, Reply)],
-            names,
-        )
-
-    async def _download(self, kind: str, file: File, place: Place) -> Content:
-        if not file.url:
-            raise Forbidden(
-                f"file {file.id} cannot be downloaded by the token's user",
-                hint="Use the token of somebody who may.",
-            )
-        try:
-            # The address lives for minutes, and leads to another host, without our token.
-            response = await self._context.http.get(file.url, max_bytes=place.max_bytes)
-        except (NotFound, Rejected, Forbidden, Unauthorized) as error:
-            # That host's word: it says nothing about the file in Canvas, nor about our token.
-            raise BadContent(
-                f"the data of file {file.id} cannot be had: {error}",
-                hint="The next run asks for another address.",
-            ) from error
-        told = media_type(file) or "text/plain"
-        return place.content(kind, file, response.body, told, response.charset)
 
     def _place(self, course: Course, answer: Answer | None = None) -> Place:
         most = int(self._options.max_file_mb * 1024 * 1024)
@@ -368,11 +274,10 @@ class CanvasConnector:
 
 
 def _one(kind: _Kind, course: str, item: str) -> tuple[str, Params]:
-    path = f"/courses/{quote(course, safe='~')}"
     if kind.name == "syllabus":
-        return path, _SYLLABUS
+        return path_to(course), _SYLLABUS
     params = {key: value for key, value in kind.params.items() if key != "sort"}
-    return f"{path}{kind.path}/{kind.id.format(quote(item, safe='~'))}", params
+    return path_to(course, kind.path, kind.id.format(item)), params
 
 
 def _syllabus(course: Course) -> Item:

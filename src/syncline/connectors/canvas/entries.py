@@ -8,15 +8,14 @@ and has another version later.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from html import escape
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from syncline.connectors.canvas.wire import (
@@ -41,8 +40,7 @@ _LIVELY = timedelta(days=30)
 _DAY = 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where and when an item was found."""
 
     course: Course
@@ -192,8 +190,7 @@ def _assigned(item: Item) -> Iterator[str]:
         yield from (f"canvas:user:{student}" for student in each.student_ids)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(Struct, frozen=True):
     """What differs between the kinds."""
 
     mark: Json
@@ -224,11 +221,9 @@ def _said(kind: str, item: Item, place: Place) -> _Said:
             said = _file(item, place)
         case _:
             said = _Said(place.course.syllabus_body, place.course.syllabus_body)
-    if item.locked_for_user and not item.lock_info.can_view:
+    if item.locked_for_user and not item.can_view:
         words = " ".join(re.sub(r"<[^>]*>", " ", item.lock_explanation).split())
-        return dataclasses.replace(
-            said, filtered=f"locked for the token's user: {words}".rstrip(": ")
-        )
+        return replace(said, filtered=f"locked for the token's user: {words}".rstrip(": "))
     return said
 
 

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from syncline.connectors.api_options import ApiOptions, SiteOrigin
+from syncline.connectors.api_options import ApiOptions, SiteOrigin, address_at
 from syncline.connectors.canvas.notes import NOTES
-from syncline.connectors.credentials import bearer, bound_to, one_line
-from syncline.connectors.reasons import reason_in, told_by
+from syncline.connectors.canvas.refusals import explain
+from syncline.connectors.credentials import HeaderSecret, bearer, bound_to
+from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
-from syncline.core.errors import Forbidden, RateLimited, Rejected, SourceError, Unauthorized
-from syncline.core.ports import (
-    Authentication,
-    Connector,
-    ConnectorSpec,
-    Context,
-    OAuthGrant,
-    OAuthSecrets,
-    Refusal,
-)
+from syncline.core.ports import Authentication, ConnectorSpec, OAuthGrant, OAuthSecrets
 from syncline.core.quota import Bucket
 from syncline.core.urls import origin_of
 
-__all__ = ["SPEC", "CanvasOptions", "CanvasSecrets", "SwitchedOff"]
+__all__ = ["SPEC", "CanvasOptions", "CanvasSecrets", "Holding"]
 
 _COURSE = re.compile(r"/courses/(\d+(?:~\d+)?)(?:/|$)")
-_REST = 10.0
-"""Seconds in which a sixth of what Canvas takes at once is free again."""
-_HINT = (
-    "Make a new access token in Canvas under Account, Settings, Approved integrations, and give it "
-    "with `syncline connections edit NAME --secret token=…`."
-)
 
 Holding = Literal[
     "announcements", "assignments", "syllabus", "discussions", "pages", "modules", "files"
@@ -68,19 +51,13 @@ class CanvasOptions(ApiOptions):
 class CanvasSecrets(OAuthSecrets):
     """Of somebody who takes part in the courses, or administers them."""
 
-    token: SecretStr | None = Field(None, description="An access token, as a user makes it")
-
-    _plain = field_validator("token")(one_line)
+    token: HeaderSecret | None = Field(None, description="An access token, as a user makes it")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.token is None) == (self.client_id is None):
             raise ValueError("give either token, or client_id, client_secret and refresh_token")
         return self
-
-
-class SwitchedOff(Forbidden):
-    """The course does not use this part of Canvas."""
 
 
 def _authenticate(options: CanvasOptions, secrets: CanvasSecrets) -> Authentication | None:
@@ -92,73 +69,13 @@ def _oauth(options: CanvasOptions, secrets: CanvasSecrets) -> OAuthGrant | None:
     return secrets.grant(f"{options.url}/login/oauth2/token")
 
 
-def _explain(refusal: Refusal) -> SourceError | None:
-    told, reason = told_by(refusal), reason_in(refusal.body)
-    if refusal.status in (403, 429) and _throttled(refusal):
-        after = refusal.error.retry_after if isinstance(refusal.error, RateLimited) else None
-        return RateLimited(
-            told,
-            retry_after=_REST if after is None else after,
-            hint="Lower the connection's concurrency if this happens often.",
-        )
-    if refusal.status in (401, 403) and "insufficient scope" in reason.lower():
-        return Forbidden(
-            told,
-            hint="The token's developer key lacks the scope of this request. Let its administrator "
-            "add url:GET scopes for what is to be read, or take it out of the option `read`.",
-        )
-    match refusal.status:
-        case 401 if "www-authenticate" in refusal.headers:
-            return Unauthorized(f"{told}; Canvas does not accept the token", hint=_HINT)
-        case 401 | 403:
-            return Forbidden(
-                told,
-                hint="The token works, but its user may not read this. Enrol the user in the "
-                "course, or use the token of somebody who may.",
-            )
-        case 404 if "has been disabled" in reason:
-            return SwitchedOff(told)
-        case 404 if refusal.headers.get("content-type", "").startswith("text/html"):
-            return Rejected(
-                f"{refusal.error.message}: there is no Canvas at this address",
-                hint="Check the address; it is the one that people open in their browser.",
-            )
-        case 400 | 422:
-            return Rejected(told, hint=refusal.error.hint)
-    return None
-
-
-def _throttled(refusal: Refusal) -> bool:
-    """A 403 that means 429 has a text of its own, or nothing left and no reason in JSON."""
-    if refusal.status == 429 or b"rate limit exceeded" in refusal.body.lower():
-        return True
-    try:
-        spent = float(refusal.headers.get("x-rate-limit-remaining", "")) <= 0
-    except ValueError:
-        return False
-    return spent and not refusal.body.lstrip().startswith(b"{")
-
-
-@asynccontextmanager
-async def _open(
-    options: CanvasOptions, secrets: CanvasSecrets, context: Context
-) -> AsyncIterator[Connector]:
-    from syncline.connectors.canvas.connector import CanvasConnector
-
-    yield CanvasConnector(options, context)
-
-
 def _from_source(text: str) -> dict[str, Any] | None:
     """Options for an address of `*.instructure.com`, of all courses or of one."""
-    try:
-        parts = urlsplit(text.strip())
-        host = parts.hostname or ""
-    except ValueError:
-        return None
-    if parts.scheme.lower() != "https" or not host.endswith(".instructure.com"):
+    parts = address_at(text, ".instructure.com")
+    if parts is None:
         return None
     course = _COURSE.match(parts.path)
-    return {"url": f"https://{host}"} | ({"courses": [course[1]]} if course else {})
+    return {"url": f"https://{parts.hostname}"} | ({"courses": [course[1]]} if course else {})
 
 
 def _name(options: CanvasOptions) -> str:
@@ -181,9 +98,9 @@ SPEC = ConnectorSpec(
         access_lists=True,
         reads_since=True,
     ),
-    open=_open,
+    open=opens("syncline.connectors.canvas.connector:CanvasConnector"),
     quota=(Bucket(10, 1),),
-    explain=_explain,
+    explain=explain,
     notes=NOTES,
     from_source=_from_source,
     default_name=_name,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
-from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire
+from syncline.connectors.wire import Dated, Flag, Id, Moment, Number, Text, Texts, Wire, inside
 
 __all__ = [
     "Assignment",
@@ -70,11 +70,6 @@ class Course(Wire):
         return self.model_copy(update={"syllabus_body": mark}) if self.syllabus_body else self
 
 
-class Lock(Wire):
-    can_view: Flag = False
-    """Closed for submissions, but still to be read."""
-
-
 class Override(Wire):
     """Whom something is assigned to: a section, a group, or some students."""
 
@@ -87,18 +82,17 @@ class Section(Wire):
     id: Id
 
 
-class Item(Wire):
+class Item(Dated):
     """What all that a course holds has in common."""
 
     id: Id
     title: Text = ""
     html_url: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
     unlock_at: Moment = None
     published: Flag = True
     locked_for_user: Flag = False
-    lock_info: Lock = Lock()
+    can_view: Flag = inside(False, "lock_info", "can_view")
+    """Closed for submissions, but still to be read."""
     lock_explanation: Text = ""
     only_visible_to_overrides: Flag = False
     overrides: tuple[Override, ...] = ()

@@ -20,12 +20,11 @@ from syncline.connectors.confluence.listing import listed, results_of
 from syncline.connectors.confluence.spec import ConfluenceOptions
 from syncline.connectors.confluence.wire import Piece, Space, piece_of
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.marks import cursor_value
+from syncline.connectors.marks import cursor_moment, ending_at
 from syncline.connectors.wire import clean, read
 from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
 from syncline.core.model import (
     Change,
-    Checkpoint,
     Cursor,
     Entry,
     Failed,
@@ -118,18 +117,16 @@ class ConfluenceConnector:
         if self._now is None:
             await self.check()
         assert self._now is not None
-        whole = True
         if cursor is not None:
-            stream = self._modified(partition.id, _since(cursor), bodies=False)
+            since = cursor_moment(cursor, _VERSION, "since")
+            stream = self._modified(partition.id, since, bodies=False)
         elif self._context.since is not None:
             stream = self._modified(partition.id, self._context.since, bodies=True)
         else:
             stream = self._all(partition.id, bodies=True)
-        async for each in stream:
-            whole = whole and not (isinstance(each, Failed) and each.id is None)
+        reached = Cursor(_VERSION, {"since": (self._now - _LAG).isoformat()})
+        async for each in ending_at(reached, stream):
             yield each
-        if whole:
-            yield Checkpoint(Cursor(_VERSION, {"since": (self._now - _LAG).isoformat()}))
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
         async for each in self._all(partition.id, bodies=False):
@@ -142,7 +139,7 @@ class ConfluenceConnector:
             page = await self._page_of(piece)
             if page is None or {piece.status, page.status} & _UNPUBLISHED:
                 return Gone(name, "it is not published any more")
-            principals = await self._access.of(page.space.key, [*page.above, page.raw])
+            principals = await self._access.of(page.space_key, [*page.above, page.raw])
             entry = entry_of(piece, page, principals, self._wiki)
             return await self._contents.of(piece, entry, principals)
         except NotFound as error:
@@ -194,7 +191,7 @@ class ConfluenceConnector:
     ) -> AsyncIterator[Entry | Failed]:
         try:
             page = piece_of(row)
-            principals = await self._access.of(page.space.key, [*page.above, page.raw])
+            principals = await self._access.of(page.space_key, [*page.above, page.raw])
         except BadContent as error:
             # Without an id: what hangs on this page is not listed either.
             yield Failed(error.code, error.message)
@@ -245,7 +242,7 @@ class ConfluenceConnector:
                 piece = piece_of(row)
                 page = await self._page_of(piece)
                 if page is not None:
-                    principals = await self._access.of(page.space.key, [*page.above, page.raw])
+                    principals = await self._access.of(page.space_key, [*page.above, page.raw])
                     yield await self._listed(piece, page, principals, content=bodies)
             except NotFound:
                 continue  # deleted since: the enumeration proves it
@@ -281,11 +278,6 @@ class ConfluenceConnector:
             if content and piece.type != "attachment":
                 return replace(entry, content=await self._contents.of(piece, entry, principals))
         except BadContent as error:
-            locator = {"id": piece.id, "type": piece.type, "space": page.space.key}
+            locator = {"id": piece.id, "type": piece.type, "space": page.space_key}
             return Failed(error.code, error.message, piece.name, locator)
         return entry
-
-
-def _since(cursor: Cursor) -> datetime:
-    """Where a stored cursor has got to. Raises `Rejected` for another version's."""
-    return datetime.fromisoformat(cursor_value(cursor, _VERSION, dict)["since"])

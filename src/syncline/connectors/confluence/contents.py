@@ -36,7 +36,7 @@ class Contents:
         """What there is to read of an entry. Raises a `SourceError`."""
         attached = piece.type == "attachment"
         kind = media_type_of(piece.title) if attached else "text/html"
-        text = piece.body.storage.value if piece.body.storage else None
+        text = piece.storage
         if attached and kind is not None:
             data = await self._download(piece)
         elif kind is not None and isinstance(text, str):
@@ -53,10 +53,10 @@ class Contents:
         )
 
     async def _download(self, piece: Piece) -> bytes:
-        if not piece.links.download:
+        if not piece.download:
             raise BadContent(f"Confluence does not say where {piece.title!r} can be read")
         how = {"os_authType": "basic"} if self._basic else {}
-        url = self._api.url(self._api.own(piece.links.download), how)
+        url = self._api.url(self._api.own(piece.download), how)
         response = await self._http.get(url, max_bytes=self._most_bytes)
         if urlsplit(response.url).path.endswith("/login.action"):
             raise Forbidden(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from syncline.connectors.confluence.wire import Piece
@@ -16,8 +15,7 @@ from syncline.core.model import Entry, Metadata
 __all__ = ["Wiki", "entry_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wiki:
+class Wiki(Struct, frozen=True):
     """What the entries of one connection have in common."""
 
     base: str
@@ -30,30 +28,30 @@ class Wiki:
 
 def entry_of(piece: Piece, page: Piece, principals: tuple[str, ...] | None, wiki: Wiki) -> Entry:
     """An entry without its content. `page` is where it stands; a page stands for itself."""
-    number = piece.version.number
+    number = piece.number
     if number is None or not piece.type:
         raise BadContent(f"Confluence does not say which version of {piece.name} this is")
     titles = [clean(str(each.get("title") or "")) for each in page.above]
     below = piece is not page
     path = [*titles, page.title] if below else titles
-    people = (piece.history.created_by.display_name, piece.version.by.display_name)
+    people = (piece.author, piece.editor)
     title = piece.title or (f"Re: {page.title}" if piece.type == "comment" else "")
-    properties = {"type": piece.type, "space": page.space.key}
+    properties = {"type": piece.type, "space": page.space_key}
     metadata = Metadata(
         title=title or None,
         url=_address(piece, page, wiki.base),
         authors=tuple(dict.fromkeys(filter(None, people))),
-        categories=tuple(filter(None, [page.space.name, *path])),
-        tags=tuple(sorted(filter(None, (each.name for each in piece.metadata.labels.results)))),
-        created_at=piece.history.created_date,
-        updated_at=piece.version.when,
+        categories=tuple(filter(None, [page.space_name, *path])),
+        tags=piece.labels,
+        created_at=piece.created_at,
+        updated_at=piece.updated_at,
         properties={name: value for name, value in properties.items() if value},
     )
     parent = page.name if below else None
     if page.above and not below:
         parent = f"page:{clean(str(page.above[-1].get('id')))}"
-    locator = {"id": piece.id, "type": piece.type, "space": page.space.key}
-    size = piece.extensions.file_size if piece.type == "attachment" else None
+    locator = {"id": piece.id, "type": piece.type, "space": page.space_key}
+    size = piece.size if piece.type == "attachment" else None
     return Entry(
         id=piece.name,
         # Moves also with what changes without a new version: labels, places, names, access.
@@ -67,14 +65,14 @@ def entry_of(piece: Piece, page: Piece, principals: tuple[str, ...] | None, wiki
 
 
 def _address(piece: Piece, page: Piece, base: str) -> str:
-    if piece.links.webui.startswith("/"):
-        return f"{base}{piece.links.webui}"
+    if piece.webui.startswith("/"):
+        return f"{base}{piece.webui}"
     return f"{base}/pages/viewpage.action?pageId={page.id}"
 
 
 def _unreadable(piece: Piece, size: int | None, wiki: Wiki) -> str | None:
     if media_type_of(piece.title) is None:
-        said = piece.metadata.media_type or piece.extensions.media_type
+        said = piece.media_type or piece.extension_type
         return f"files like {piece.title[-60:]!r} ({said or 'unknown type'}) cannot be read"
     if size is not None and size > wiki.most_bytes:
         return f"it is larger than {wiki.most_mb:g} MB"

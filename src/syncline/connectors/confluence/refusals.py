@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from syncline.connectors.reasons import told_by
+from syncline.connectors.reasons import from_elsewhere, told_by
 from syncline.core.errors import (
     Forbidden,
     NotFound,
@@ -33,6 +33,8 @@ class NotPermitted(Forbidden):
 
 def explain(refusal: Refusal) -> SourceError | None:
     """See `core.ports.Explain`."""
+    if (elsewhere := from_elsewhere(refusal)) is not None:
+        return elsewhere
     error, told = refusal.error, told_by(refusal)
     own = _is_own(refusal)
     login = refusal.headers.get("x-seraph-loginreason", "")

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from syncline.connectors.api_options import ApiOptions
 from syncline.connectors.confluence.notes import NOTES
 from syncline.connectors.confluence.refusals import explain
-from syncline.connectors.credentials import basic, bearer, bound_to, one_line
+from syncline.connectors.credentials import HeaderSecret, basic, bearer, bound_to
+from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
-from syncline.core.ports import (
-    Authentication,
-    Connector,
-    ConnectorSpec,
-    Context,
-    Secrets,
-)
+from syncline.core.ports import Authentication, ConnectorSpec, Secrets
 from syncline.core.urls import normalise_url, origin_of
 from syncline.transport.guard import is_private_host
 
@@ -79,28 +72,16 @@ class ConfluenceOptions(ApiOptions):
 class ConfluenceSecrets(Secrets):
     """Of the account that reads; spaces open to anonymous readers need none."""
 
-    token: SecretStr | None = Field(
+    token: HeaderSecret | None = Field(
         None, description="A personal access token, or the password of the option username"
     )
-
-    _plain = field_validator("token")(one_line)
 
 
 def _authenticate(options: ConfluenceOptions, secrets: ConfluenceSecrets) -> Authentication | None:
     if secrets.token is None:
         return None
-    if options.username is not None:
-        return bound_to(options.url, basic(options.username, secrets.token))
-    return bound_to(options.url, bearer(secrets.token))
-
-
-@asynccontextmanager
-async def _open(
-    options: ConfluenceOptions, secrets: ConfluenceSecrets, context: Context
-) -> AsyncIterator[Connector]:
-    from syncline.connectors.confluence.connector import ConfluenceConnector
-
-    yield ConfluenceConnector(options, context, authenticated=secrets.token is not None)
+    named, token = options.username, secrets.token
+    return bound_to(options.url, bearer(token) if named is None else basic(named, token))
 
 
 def _from_source(text: str) -> dict[str, Any] | None:
@@ -142,7 +123,7 @@ SPEC = ConnectorSpec(
         access_lists=True,
         reads_since=True,
     ),
-    open=_open,
+    open=opens("syncline.connectors.confluence.connector:ConfluenceConnector", _authenticate),
     secrets=ConfluenceSecrets,
     authenticate=_authenticate,
     explain=explain,

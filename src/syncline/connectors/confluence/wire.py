@@ -4,92 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from syncline.connectors.wire import Id, Moment, Number, Text, Wire, read
+from syncline.connectors.wire import Id, Moment, Names, Number, Text, Wire, inside, read
 from syncline.core.errors import BadContent
 from syncline.core.model import Json
 
 __all__ = ["Piece", "Space", "piece_of"]
 
 
-class _Part(Wire):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class Space(_Part):
+class Space(Wire):
     id: Text = ""
     key: Id
     name: Text = ""
     type: Text = ""
 
 
-class _SpaceOf(_Part):
-    key: Text = ""
-    name: Text = ""
-
-
-class _Person(_Part):
-    display_name: Text = ""
-
-
-class _Version(_Part):
-    number: Number = None
-    when: Moment = None
-    by: _Person = _Person()
-
-
-class _History(_Part):
-    created_date: Moment = None
-    created_by: _Person = _Person()
-
-
-class _Label(_Part):
-    name: Text = ""
-
-
-class _Labels(_Part):
-    results: tuple[_Label, ...] = ()
-
-
-class _About(_Part):
-    labels: _Labels = _Labels()
-    media_type: Text = ""
-
-
-class _Extensions(_Part):
-    media_type: Text = ""
-    file_size: Number = None
-
-
-class _Storage(_Part):
-    value: Json = None
-
-
-class _Body(_Part):
-    storage: _Storage | None = None
-
-
-class _Links(_Part):
-    webui: Text = ""
-    download: Text = ""
-
-
-class Piece(_Part):
+class Piece(Wire):
     """A page, blog post, comment or attachment."""
 
     id: Id
     type: Text = ""
     status: Text = "current"
     title: Text = ""
-    space: _SpaceOf = _SpaceOf()
-    version: _Version = _Version()
-    history: _History = _History()
-    metadata: _About = _About()
-    extensions: _Extensions = _Extensions()
-    body: _Body = _Body()
-    links: _Links = Field(_Links(), alias="_links")
+    space_key: Text = inside("", "space", "key")
+    space_name: Text = inside("", "space", "name")
+    number: Number = inside(None, "version", "number")
+    """Of its version."""
+    updated_at: Moment = inside(None, "version", "when")
+    editor: Text = inside("", "version", "by", "displayName")
+    created_at: Moment = inside(None, "history", "createdDate")
+    author: Text = inside("", "history", "createdBy", "displayName")
+    labels: Names = inside((), "metadata", "labels", "results")
+    media_type: Text = inside("", "metadata", "mediaType")
+    extension_type: Text = inside("", "extensions", "mediaType")
+    size: Number = inside(None, "extensions", "fileSize")
+    storage: Json = inside(None, "body", "storage", "value")
+    """Its text."""
+    webui: Text = inside("", "_links", "webui")
+    download: Text = inside("", "_links", "download")
     ancestors: Json = None
     container: Json = None
     raw: Any = Field(None, exclude=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -13,11 +11,12 @@ from urllib.parse import unquote_to_bytes
 from pydantic import Field, field_validator
 
 from syncline.connectors.files.globs import Glob
+from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
 from syncline.core.media import EXTENSIONS
 from syncline.core.notes import Notes
-from syncline.core.ports import Connector, ConnectorSpec, Context, NoSecrets, Options
+from syncline.core.ports import ConnectorSpec, Options
 
 __all__ = ["SPEC", "FilesOptions"]
 
@@ -71,15 +70,6 @@ class FilesOptions(Options):
         return tuple(each.lower() for each in normalised)
 
 
-@asynccontextmanager
-async def _open(
-    options: FilesOptions, secrets: NoSecrets, context: Context
-) -> AsyncIterator[Connector]:
-    from syncline.connectors.files.connector import FilesConnector
-
-    yield FilesConnector(options, context)
-
-
 def _from_source(text: str) -> dict[str, Any] | None:
     """Options for an existing path, absolute, with links resolved."""
     as_url = _FILE_URL.match(text)
@@ -130,7 +120,7 @@ SPEC = ConnectorSpec(
         versions=Versions.EXACT,
         local=True,
     ),
-    open=_open,
+    open=opens("syncline.connectors.files.connector:FilesConnector"),
     notes=Notes(reads="Markdown, HTML and plain text, by the names of the files."),
     from_source=_from_source,
     default_name=_default_name,

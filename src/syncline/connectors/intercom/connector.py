@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -11,8 +10,8 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from syncline.connectors.contents import fetched
 from syncline.connectors.intercom.documents import (
-    DRAFT,
     Names,
     article_id,
     articles,
@@ -32,13 +31,13 @@ from syncline.connectors.intercom.wire import (
     InternalArticle,
 )
 from syncline.connectors.json_api import JsonApi
-from syncline.connectors.marks import cursor_value
-from syncline.connectors.wire import W, read, rows
+from syncline.connectors.marks import cursor_moment
+from syncline.connectors.once import Once
+from syncline.connectors.wire import read, readable, rows
 from syncline.core.errors import BadContent, NotFound
 from syncline.core.model import (
     Change,
     Checkpoint,
-    Content,
     Cursor,
     Entry,
     Failed,
@@ -70,16 +69,15 @@ class IntercomConnector:
         self._clock = context.clock
         self._since = context.since
         self._api = JsonApi(context.http, options.base, headers={"Intercom-Version": API_VERSION})
-        self._lock = asyncio.Lock()
-        self._names: Names | None = None
+        self._names = Once(self._read_names)
         self._workspace = ""
 
     async def check(self) -> Identity:
         answer = await self._api.get("/me")
         me = read(Admin, answer.data, answer.what)
-        self._workspace = me.app.id_code
-        who = " of ".join(filter(None, (me.email or me.name, me.app.name))) or me.id
-        return Identity(who, {"workspace": me.app.id_code, "teammate": me.id})
+        self._workspace = me.workspace
+        who = " of ".join(filter(None, (me.email or me.name, me.workspace_name))) or me.id
+        return Identity(who, {"workspace": me.workspace, "teammate": me.id})
 
     async def partitions(self) -> Sequence[Partition]:
         return [
@@ -89,10 +87,11 @@ class IntercomConnector:
 
     async def changes(self, partition: Partition, cursor: Cursor | None) -> AsyncIterator[Change]:
         """Articles newest first, with one checkpoint at the end; conversations oldest first."""
-        kind, floor = Kind(partition.id), _floor_of(cursor)
+        kind = Kind(partition.id)
+        floor = None if cursor is None else cursor_moment(cursor, _CURSOR, "floor")
         if cursor is None and self._since is not None:
             floor = self._since - timedelta(seconds=1)
-        newest, started, whole = floor, None, True
+        newest, started = floor, None
         in_order = kind is Kind.CONVERSATIONS
         async with aclosing(self._pages(kind, floor)) as pages:
             async for page in pages:
@@ -105,12 +104,11 @@ class IntercomConnector:
                     in_order = in_order and at is not None and (newest is None or at >= newest)
                     newest = max(filter(None, (newest, at)), default=None)
                     for each in await self._entries(row, now):
-                        whole = whole and not (isinstance(each, Failed) and each.id is None)
                         yield each
-                if whole and in_order and newest and not page.last:
+                if in_order and newest and not page.last:
                     # The next page may begin with more of the same second.
                     yield _checkpoint(newest - timedelta(seconds=1), started, floor)
-        if whole and started:
+        if started:
             yield _checkpoint(newest, started, floor)
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
@@ -134,14 +132,14 @@ class IntercomConnector:
         if kind == "conversation":
             talk = read(Conversation, answer.data, answer.what)
             return conversation_text(talk, workspace, self._options.app)
-        names = await self._known_names()
+        names = await self._names()
         if kind == "internal-article":
             note = read(InternalArticle, answer.data, answer.what)
-            return _content(internal(note, names, workspace))
+            return fetched(internal(note, names, workspace))
         row = read(Article, answer.data, answer.what)
         found = articles(row, names, await self._readers())
         mine = next((each for each in found if each.id == entry_id), None)
-        return Gone(entry_id, "it has no text in this language") if mine is None else _content(mine)
+        return Gone(entry_id, "it has no text in this language") if mine is None else fetched(mine)
 
     def _pages(self, kind: Kind, floor: datetime | None) -> AsyncGenerator[Page[Any], None]:
         if kind is Kind.CONVERSATIONS:
@@ -153,27 +151,23 @@ class IntercomConnector:
 
     async def _entries(self, row: Any, now: datetime) -> Iterator[Entry | Failed]:
         if isinstance(row, Article):
-            return articles(row, await self._known_names(), await self._readers())
+            return articles(row, await self._names(), await self._readers())
         if isinstance(row, InternalArticle):
-            return iter((internal(row, await self._known_names(), await self._whose()),))
+            return iter((internal(row, await self._names(), await self._whose()),))
         if isinstance(row, Conversation):
             whose = await self._whose()
             return iter((conversation(row, whose, self._options.app, now - _FINAL),))
         return iter((row,))
 
-    async def _known_names(self) -> Names:
-        """Asked for once, and only where there is something to name."""
-        async with self._lock:
-            if self._names is None:
-                collections: dict[str, tuple[str, str]] = {}
-                path = "/help_center/collections"
-                async for page in numbered(self._api, Collection, path, _FEW):
-                    for each in _all(page.rows):
-                        collections[each.id] = (each.name, each.parent_id)
-                answer = await self._api.get("/admins")
-                admins = _all(list(rows(Admin, answer.data, "admins", answer.what)))
-                self._names = Names(collections, {each.id: each.name for each in admins})
-        return self._names
+    async def _read_names(self) -> Names:
+        """All of them, or versions would move by themselves."""
+        collections: dict[str, tuple[str, str]] = {}
+        async for page in numbered(self._api, Collection, "/help_center/collections", _FEW):
+            for each in map(readable, page.rows):
+                collections[each.id] = (each.name, each.parent_id)
+        answer = await self._api.get("/admins")
+        admins = map(readable, rows(Admin, answer.data, "admins", answer.what))
+        return Names(collections, {each.id: each.name for each in admins})
 
     async def _readers(self) -> tuple[str, ...] | None:
         """Who finds articles."""
@@ -190,29 +184,6 @@ class IntercomConnector:
                 hint="Nobody could be allowed to see what is not public. Try another token.",
             )
         return self._workspace
-
-
-def _content(found: Entry | Failed) -> Content | Gone:
-    if isinstance(found, Failed):
-        raise BadContent(found.message)
-    return found.content or Gone(found.id, found.filtered or DRAFT)
-
-
-def _all(found: Sequence[W | Failed]) -> list[W]:
-    """The rows. Names must all be there, or versions would move by themselves."""
-    whole: list[W] = []
-    for each in found:
-        if isinstance(each, Failed):
-            raise BadContent(each.message)
-        whole.append(each)
-    return whole
-
-
-def _floor_of(cursor: Cursor | None) -> datetime | None:
-    """What is as old as that has been read."""
-    if cursor is None:
-        return None
-    return datetime.fromtimestamp(int(cursor_value(cursor, _CURSOR, dict)["floor"]), UTC)
 
 
 def _checkpoint(newest: datetime | None, started: datetime, floor: datetime | None) -> Checkpoint:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape, unescape
 
+from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
+from syncline.connectors.contents import html
 from syncline.connectors.intercom.wire import (
     Article,
     ArticleText,
@@ -21,7 +22,6 @@ from syncline.connectors.marks import digest
 from syncline.core.model import Content, Entry, Failed, Locator, Metadata
 
 __all__ = [
-    "DRAFT",
     "Names",
     "article_id",
     "articles",
@@ -31,8 +31,6 @@ __all__ = [
     "teammates",
 ]
 
-DRAFT = "it is a draft"
-
 _TAG = re.compile(r"<[^>]*>")
 _LOCALE_IN_URL = re.compile(r"/([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)/articles/")
 _WHO = {"admin": "teammate", "bot": "bot", "team": "team"}
@@ -40,8 +38,7 @@ _MOST_PARTS = 500
 """The API gives no more parts of a conversation; it leaves out the oldest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What ids in articles stand for."""
 
     collections: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -84,9 +81,9 @@ def articles(
             yield Failed("bad_content", message, entry_id, locator)
             continue
         about = _about_article(article, text, locale or default, names)
-        content = Content(text.body.encode(), "text/html", "utf-8", about, principals=principals)
-        entry = _entry(entry_id, locator, content)
-        yield entry if text.state == "published" else replace(entry, content=None, filtered=DRAFT)
+        entry = _entry(entry_id, locator, html(text.body, about, principals))
+        draft = text.state == "draft"
+        yield replace(entry, content=None, filtered="it is a draft") if draft else entry
 
 
 def internal(article: InternalArticle, names: Names, workspace: str) -> Entry:
@@ -100,16 +97,14 @@ def internal(article: InternalArticle, names: Names, workspace: str) -> Entry:
         properties={"kind": "internal article"},
     )
     locator = {"kind": "internal-article", "id": article.id, "workspace": workspace}
-    content = Content(
-        article.body.encode(), "text/html", "utf-8", about, principals=teammates(workspace)
-    )
+    content = html(article.body, about, teammates(workspace))
     return _entry(f"internal-article:{article.id}", locator, content)
 
 
 def conversation(row: Conversation, workspace: str, app: str, final: datetime) -> Entry:
     """A conversation, without its text. Updated after `final`, it may change within its second."""
     about = _about_conversation(row, workspace, app)
-    parts = row.statistics.count_conversation_parts
+    parts = row.part_count
     version = _version(about, f"{parts}/{row.source.body}".encode(), teammates(workspace))
     if row.updated_at is None or row.updated_at > final:
         version += "~"
@@ -120,14 +115,12 @@ def conversation(row: Conversation, workspace: str, app: str, final: datetime) -
 def conversation_text(row: Conversation, workspace: str, app: str) -> Content:
     """What was said in a conversation, by whom and when."""
     about = _about_conversation(row, workspace, app)
-    parts = row.conversation_parts
-    said = [row.source, *parts.conversation_parts]
+    said = [row.source, *row.parts]
     lines = [line for message in said for line in _lines(message, row.created_at)]
-    missing = (parts.total_count or 0) - len(parts.conversation_parts)
-    if missing > 0 and len(parts.conversation_parts) >= _MOST_PARTS:
+    missing = (row.parts_there or 0) - len(row.parts)
+    if missing > 0 and len(row.parts) >= _MOST_PARTS:
         lines.insert(1, f"<p>({missing:,} earlier parts are not told by Intercom.)</p>")
-    text = "\n".join(lines)
-    return Content(text.encode(), "text/html", "utf-8", about, principals=teammates(workspace))
+    return html("\n".join(lines), about, teammates(workspace))
 
 
 def teammates(workspace: str) -> tuple[str, ...]:
@@ -152,7 +145,7 @@ def _about_article(article: Article, text: ArticleText, language: str, names: Na
         language=language or None,
         authors=names.authors(text.author_id),
         categories=tuple(dict.fromkeys(name for each in parents for name in names.path(each))),
-        tags=article.tags.names,
+        tags=article.tags,
         created_at=text.created_at,
         updated_at=text.updated_at,
         properties={"kind": "article", "description": text.description or None},
@@ -160,19 +153,19 @@ def _about_article(article: Article, text: ArticleText, language: str, names: Na
 
 
 def _about_conversation(row: Conversation, workspace: str, app: str) -> Metadata:
-    author = row.source.author
+    said = row.source
     return Metadata(
-        title=_plain(row.title) or _plain(row.source.subject) or f"Conversation {row.id}",
+        title=_plain(row.title) or _plain(said.subject) or f"Conversation {row.id}",
         url=f"{app}/a/inbox/{workspace}/inbox/conversation/{row.id}",
-        authors=tuple(filter(None, (author.name or author.email,))),
-        tags=row.tags.names,
+        authors=tuple(filter(None, (said.author_name or said.author_email,))),
+        tags=row.tags,
         created_at=row.created_at,
         updated_at=row.updated_at,
         properties={
             "kind": "conversation",
             "state": row.state or None,
             "priority": row.priority or None,
-            "channel": row.source.type or None,
+            "channel": said.type or None,
             "team": row.team_assignee_id or None,
             "teammate": row.admin_assignee_id or None,
         },
@@ -183,9 +176,8 @@ def _lines(message: Message, started: datetime | None) -> Iterator[str]:
     files = [each.name for each in message.attachments if each.name]
     if not _plain(message.body) and "<img" not in message.body and not files:
         return
-    author = message.author
-    who = author.name or author.email or "Somebody"
-    role = "note" if message.part_type == "note" else _WHO.get(author.type, "customer")
+    who = message.author_name or message.author_email or "Somebody"
+    role = "note" if message.part_type == "note" else _WHO.get(message.author_type, "customer")
     at = message.created_at or started
     when = f", {at:%Y-%m-%d %H:%M} UTC" if at else ""
     yield f"<p><strong>{escape(who)}</strong> ({role}{when}):</p>"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Generic, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.intercom.wire import Conversation, Pages
 from syncline.connectors.json_api import Answer, JsonApi
@@ -24,8 +26,7 @@ _Place: TypeAlias = tuple[int, int | None, str]
 _FIRST: _Place = (1, None, "")
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[W]):
+class Page(Struct, Generic[W], frozen=True):
     """A page of a list."""
 
     rows: Sequence[W | Failed]
@@ -115,8 +116,7 @@ async def search(api: JsonApi, since: int) -> AsyncGenerator[Page[Conversation],
 def _page(kind: type[W], answer: Answer, name: str, place: _Place, size: int) -> Page[W]:
     """The answer as a page. Raises `BadContent` where it does not say whether it is the last."""
     found = list(rows(kind, answer.data, name, answer.what))
-    said = Pages.model_validate(answer.data)
-    here: Any = said.pages
+    here = Pages.model_validate(answer.data)
     if here.next is None and here.total_pages is None:
         raise BadContent(f"{answer.what} does not say whether there are more pages")
     cursor = here.next.get("starting_after") if isinstance(here.next, dict) else None
@@ -125,7 +125,7 @@ def _page(kind: type[W], answer: Answer, name: str, place: _Place, size: int) ->
         raise BadContent(f"{answer.what} answered with page {here.page}, not with page {number}")
     return Page(
         rows=found,
-        total=said.total_count,
+        total=here.total_count,
         size=here.per_page if here.per_page and here.per_page > 0 else size,
         last=not here.next and (here.page or number) >= (here.total_pages or 0),
         cursor=cursor if isinstance(cursor, str) else "",

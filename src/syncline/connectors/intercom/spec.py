@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
-from syncline.connectors.api_options import ApiOptions
-from syncline.connectors.credentials import bearer, bound_to, one_line
+from syncline.connectors.api_options import ApiAddress, ApiOptions, address_at
+from syncline.connectors.credentials import HeaderSecret, bearer, bound_to
 from syncline.connectors.intercom.notes import NOTES
 from syncline.connectors.intercom.refusals import explain
+from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
-from syncline.core.ports import (
-    Authentication,
-    Connector,
-    ConnectorSpec,
-    Context,
-    Secrets,
-)
+from syncline.core.ports import Authentication, ConnectorSpec, Secrets
 from syncline.core.quota import Bucket
-from syncline.core.urls import normalise_url
 
 __all__ = ["SPEC", "IntercomOptions", "IntercomSecrets", "Kind"]
 
@@ -43,7 +34,7 @@ class IntercomOptions(ApiOptions):
     """Which workspace is read, and what of it."""
 
     region: Literal["us", "eu", "au"] = Field("us", description="Where the workspace is hosted")
-    url: str | None = Field(
+    url: ApiAddress | None = Field(
         None, description="The API's address, where it is not the region's own, such as a proxy's"
     )
     read: tuple[Kind, ...] = Field(
@@ -60,11 +51,6 @@ class IntercomOptions(ApiOptions):
         250, ge=1, le=250, description="Articles a request asks for; fewer where they are very long"
     )
     concurrency: int = Field(8, ge=1, le=64, description="Requests at a time")
-
-    @field_validator("url")
-    @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        return None if url is None else normalise_url(url).rstrip("/")
 
     @field_validator("read")
     @classmethod
@@ -85,35 +71,20 @@ class IntercomOptions(ApiOptions):
 class IntercomSecrets(Secrets):
     """Who we are."""
 
-    token: SecretStr = Field(min_length=1, description="Access token of an app in the workspace")
-
-    _one_line = field_validator("token")(one_line)
+    token: HeaderSecret = Field(min_length=1, description="Access token of an app in the workspace")
 
 
 def _authenticate(options: IntercomOptions, secrets: IntercomSecrets) -> Authentication | None:
     return bound_to(options.base, bearer(secrets.token))
 
 
-@asynccontextmanager
-async def _open(
-    options: IntercomOptions, secrets: IntercomSecrets, context: Context
-) -> AsyncIterator[Connector]:
-    from syncline.connectors.intercom.connector import IntercomConnector
-
-    yield IntercomConnector(options, context)
-
-
 def _from_source(text: str) -> dict[str, Any] | None:
     """Options for `intercom://eu`, or for an address of Intercom's API or of its inbox."""
-    parts = urlsplit(text.strip())
-    host = parts.netloc.lower()
-    if parts.scheme.lower() == "intercom":
-        return {"region": host} if host in _HOSTS else None
-    if parts.scheme.lower() != "https":
-        return None
-    return next(
-        ({"region": region} for region in _HOSTS if host in (_HOSTS[region], _APPS[region])), None
-    )
+    for region in _HOSTS:
+        ours = address_at(text, _HOSTS[region], _APPS[region])
+        if ours or address_at(text, region, scheme="intercom"):
+            return {"region": region}
+    return None
 
 
 def _default_name(options: IntercomOptions) -> str:
@@ -134,7 +105,7 @@ SPEC = ConnectorSpec(
         access_lists=True,
         reads_since=True,
     ),
-    open=_open,
+    open=opens("syncline.connectors.intercom.connector:IntercomConnector"),
     authenticate=_authenticate,
     explain=explain,
     notes=NOTES,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from syncline.connectors.wire import Id, Moment, Number, Text, Texts, Wire
+from syncline.connectors.wire import Dated, Id, Moment, Names, Number, Text, Texts, Wire, inside
 from syncline.core.model import Json
 
 __all__ = [
@@ -27,18 +27,14 @@ API_VERSION = "2.14"
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-class App(Wire):
-    id_code: Text = ""
-    name: Text = ""
-
-
 class Admin(Wire):
     """A teammate."""
 
     id: Id
     name: Text = ""
     email: Text = ""
-    app: App = App()
+    workspace: Text = inside("", "app", "id_code")
+    workspace_name: Text = inside("", "app", "name")
 
 
 class Collection(Wire):
@@ -47,19 +43,7 @@ class Collection(Wire):
     parent_id: Text = ""
 
 
-class Tag(Wire):
-    name: Text = ""
-
-
-class Tags(Wire):
-    tags: tuple[Tag, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(sorted({tag.name for tag in self.tags if tag.name}))
-
-
-class ArticleText(Wire):
+class ArticleText(Dated):
     """An article in one language."""
 
     title: Text = ""
@@ -67,8 +51,6 @@ class ArticleText(Wire):
     body: Text = ""
     author_id: Text = ""
     state: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
     url: Text = ""
 
 
@@ -93,25 +75,16 @@ class Article(ArticleText):
     )
     parent_id: Text = ""
     parent_ids: Texts = ()
-    tags: Tags = Tags()
+    tags: Names = inside((), "tags", "tags")
 
 
-class InternalArticle(Wire):
+class InternalArticle(Dated):
     id: Id
     title: Text = ""
     body: Text = ""
     author_id: Text = ""
     owner_id: Text = ""
     locale: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
-
-
-class Author(Wire):
-    type: Text = ""
-    id: Text = ""
-    name: Text = ""
-    email: Text = ""
 
 
 class Attachment(Wire):
@@ -125,45 +98,34 @@ class Message(Wire):
     part_type: Text = ""
     subject: Text = ""
     body: Text = ""
-    author: Author = Author()
+    author_type: Text = inside("", "author", "type")
+    author_name: Text = inside("", "author", "name")
+    author_email: Text = inside("", "author", "email")
     attachments: tuple[Attachment, ...] = ()
     created_at: Moment = None
 
 
-class Parts(Wire):
-    conversation_parts: tuple[Message, ...] = ()
-    total_count: Number = None
-
-
-class Statistics(Wire):
-    count_conversation_parts: Number = None
-
-
-class Conversation(Wire):
+class Conversation(Dated):
     id: Id
     title: Text = ""
-    created_at: Moment = None
-    updated_at: Moment = None
     state: Text = ""
     priority: Text = ""
     team_assignee_id: Text = ""
     admin_assignee_id: Text = ""
-    tags: Tags = Tags()
+    tags: Names = inside((), "tags", "tags")
     source: Message = Message()
-    statistics: Statistics = Statistics()
-    conversation_parts: Parts = Parts()
-
-
-class Place(Wire):
-    page: Number = None
-    per_page: Number = None
-    total_pages: Number = None
-    next: Json = None
-    """An address, or an object with a cursor."""
+    part_count: Number = inside(None, "statistics", "count_conversation_parts")
+    parts: tuple[Message, ...] = inside((), "conversation_parts", "conversation_parts")
+    parts_there: Number = inside(None, "conversation_parts", "total_count")
+    """More than are told, where there are many."""
 
 
 class Pages(Wire):
     """What an answer says of the list that it is a page of."""
 
-    pages: Place = Place()
+    page: Number = inside(None, "pages", "page")
+    per_page: Number = inside(None, "pages", "per_page")
+    total_pages: Number = inside(None, "pages", "total_pages")
+    next: Json = inside(None, "pages", "next")
+    """An address, or an object with a cursor."""
     total_count: Number = None

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from syncline.connectors.api_options import ApiOptions
+from syncline.connectors.credentials import HeaderSecret, basic, bearer
+from syncline.connectors.opening import opens
 from syncline.core.capabilities import Absence, Capabilities, Changes, Versions
 from syncline.core.errors import UsageError
 from syncline.core.notes import Notes
 from syncline.core.ports import (
     Authentication,
-    Connector,
     ConnectorSpec,
-    Context,
     Secrets,
 )
 from syncline.core.urls import Origin, normalise_url, origin_of, shown_url
@@ -78,18 +75,10 @@ class WebsiteSecrets(Secrets):
 
     username: SecretStr | None = Field(None, description="User name for HTTP Basic")
     password: SecretStr | None = Field(None, description="Password for HTTP Basic")
-    token: SecretStr | None = Field(None, description="Token for Authorization: Bearer")
-    header: SecretStr | None = Field(
+    token: HeaderSecret | None = Field(None, description="Token for Authorization: Bearer")
+    header: HeaderSecret | None = Field(
         None, description="A header of the site's own, such as X-Api-Key: …, or Cookie: …"
     )
-
-    @field_validator("token", "header")
-    @classmethod
-    def _one_line(cls, value: SecretStr | None) -> SecretStr | None:
-        text = "" if value is None else value.get_secret_value()
-        if not (text.isascii() and (text.isprintable() or not text)):
-            raise ValueError("must be one line of plain ASCII text")
-        return value
 
     @field_validator("header")
     @classmethod
@@ -108,12 +97,11 @@ class WebsiteSecrets(Secrets):
 
 
 def _authenticate(options: WebsiteOptions, secrets: WebsiteSecrets) -> Authentication | None:
-    headers = {}
+    headers: dict[str, str] = {}
     if secrets.username is not None and secrets.password is not None:
-        pair = f"{secrets.username.get_secret_value()}:{secrets.password.get_secret_value()}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        headers.update(basic(secrets.username.get_secret_value(), secrets.password))
     if secrets.token is not None:
-        headers["Authorization"] = f"Bearer {secrets.token.get_secret_value()}"
+        headers.update(bearer(secrets.token))
     if secrets.header is not None:
         name, _, value = secrets.header.get_secret_value().partition(":")
         headers[name] = value.strip()
@@ -142,16 +130,6 @@ def url_glob(pattern: str) -> re.Pattern[str]:
     beneath = ".*" if pattern.endswith("/") else "(?:[/?].*)?"
     start = r"https?://[^/]*" if pattern.startswith("/") else ""
     return re.compile(f"{start}{body}{beneath}", re.DOTALL)
-
-
-@asynccontextmanager
-async def _open(
-    options: WebsiteOptions, secrets: WebsiteSecrets, context: Context
-) -> AsyncIterator[Connector]:
-    from syncline.connectors.website.connector import WebsiteConnector
-
-    known = _authenticate(options, secrets) is not None
-    yield WebsiteConnector(options, context, authenticated=known)
 
 
 def _from_source(text: str) -> dict[str, Any] | None:
@@ -197,7 +175,7 @@ SPEC = ConnectorSpec(
         versions=Versions.HINT,
         canonical_links=True,
     ),
-    open=_open,
+    open=opens("syncline.connectors.website.connector:WebsiteConnector", _authenticate),
     notes=Notes(
         reads="the pages that its sitemaps list and robots.txt allows: web pages, Markdown and "
         "plain text.",

@@ -1,1 +1,1 @@
-"""Zendesk: help centers, and tickets."""
+"""Zendesk: help centers."""

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from syncline.connectors.json_api import JsonApi
 from syncline.connectors.wire import read
-from syncline.connectors.zendesk.wire import UNKNOWN, Article, Attachment
+from syncline.connectors.zendesk.entries import principals_of
+from syncline.connectors.zendesk.wire import Article, Attachment
 from syncline.core.errors import NotFound
 from syncline.core.media import media_type_of
 from syncline.core.model import Content, Entry, Fetched, Gone, Locator, Metadata
@@ -64,14 +65,10 @@ async def fetch_attachment(
     if article.draft is not False:
         return Gone(name, "its article is a draft")
     entry = attachment_entry(row, article)
-    principals = None
-    if article.user_segment_id is not None or article.user_segment_ids:
-        names = {*article.user_segment_ids, article.user_segment_id or UNKNOWN}
-        principals = tuple(sorted(f"zendesk:segment:{each}" for each in names))
     return Content(
         data=response.body,
         media_type=media_type_of(row.file_name) or "text/plain",
         metadata=entry.metadata,
-        principals=principals,
+        principals=principals_of(article),
         version=entry.version,
     )

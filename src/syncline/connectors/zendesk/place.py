@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.connectors.marks import cursor_value
 from syncline.core.model import Cursor
@@ -15,8 +17,7 @@ _VERSION = 1
 _MOST_REMEMBERED = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """`since` is where the next export begins. With a `locale`, the first listing is under way."""
 
     since: datetime | None = None

@@ -1,4 +1,4 @@
-"""What Zendesk's APIs send: https://developer.zendesk.com/api-reference/."""
+"""What the help center's API sends: https://developer.zendesk.com/api-reference/help_center/."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from syncline.connectors.wire import Flag, Id, Moment, Number, Text, Texts, Wire, clean
+from syncline.connectors.wire import Dated, Flag, Id, Number, Text, Texts, Wire, clean
 
-__all__ = [
-    "UNKNOWN",
-    "Article",
-    "Attachment",
-    "Category",
-    "Comment",
-    "Section",
-    "Ticket",
-    "Translation",
-]
+__all__ = ["UNKNOWN", "Article", "Attachment", "Category", "Section", "Translation"]
 
 UNKNOWN = "unknown"
 """In place of a segment that was not told: nobody is in it."""
@@ -32,7 +23,7 @@ def _segment(value: Any) -> str | None:
 Segment = Annotated[str | None, BeforeValidator(_segment)]
 
 
-class Translation(Wire):
+class Translation(Dated):
     id: Id
     locale: Text = ""
     title: Text = ""
@@ -40,8 +31,6 @@ class Translation(Wire):
     html_url: Text = ""
     draft: bool | None = None
     """Only what is said to be none is published."""
-    created_at: Moment = None
-    updated_at: Moment = None
 
 
 class Article(Translation):
@@ -68,45 +57,10 @@ class Category(Wire):
     name: Text = ""
 
 
-class Attachment(Wire):
+class Attachment(Dated):
     id: Id
     article_id: Text = ""
     file_name: Text = ""
     content_type: Text = ""
     content_url: Text = ""
     size: Number = None
-    created_at: Moment = None
-    updated_at: Moment = None
-
-
-class Ticket(Wire):
-    id: Id
-    subject: Text = ""
-    description: Text = ""
-    status: Text = ""
-    priority: Text = ""
-    type: Text = ""
-    requester_id: Text = ""
-    assignee_id: Text = ""
-    organization_id: Text = ""
-    tags: Texts = ()
-    created_at: Moment = None
-    updated_at: Moment = None
-    generated_timestamp: Number = None
-
-    @property
-    def gone(self) -> bool:
-        """Deleted; or erased, of which the export keeps a husk."""
-        scrubbed = self.subject == "SCRUBBED" and self.description == "X"
-        return self.status == "deleted" or scrubbed
-
-
-class Comment(Wire):
-    id: Id
-    author_id: Text = ""
-    html_body: Text = ""
-    plain_body: Text = ""
-    body: Text = ""
-    public: bool | None = None
-    """Only what is said to be public is."""
-    created_at: Moment = None

@@ -6,24 +6,23 @@ A ticket is two entries: what its requester may read, and what only agents may.
 from __future__ import annotations
 
 import asyncio
-import html
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
 from syncline.connectors.marks import cursor_value
-from syncline.connectors.paging import follow, resumed
-from syncline.connectors.wire import read, rows
-from syncline.connectors.zendesk.pages import after_cursor
-from syncline.connectors.zendesk.spec import TicketOptions
-from syncline.connectors.zendesk.wire import Comment, Ticket
-from syncline.core.errors import BadContent, NotFound, Unauthorized
+from syncline.connectors.paging import cursor_if, follow, resumed, rows_of
+from syncline.connectors.wire import read, readable, rows
+from syncline.connectors.zendesk.account import HINT, after_cursor
+from syncline.connectors.zendesk_tickets.entries import conversation, entry_of, name_of
+from syncline.connectors.zendesk_tickets.spec import TicketOptions
+from syncline.connectors.zendesk_tickets.wire import Comment, Ticket
+from syncline.core.errors import NotFound, Unauthorized
 from syncline.core.model import (
     Change,
     Checkpoint,
-    Content,
     Cursor,
     Entry,
     Failed,
@@ -31,13 +30,12 @@ from syncline.core.model import (
     Gone,
     Identity,
     Locator,
-    Metadata,
     Partition,
     Validators,
 )
 from syncline.core.ports import Context
 
-__all__ = ["ZendeskTickets"]
+__all__ = ["TicketConnector"]
 
 _VERSION = 2
 _OVERLAP = 3_600
@@ -45,13 +43,14 @@ _OVERLAP = 3_600
 _REMEMBERED = 64
 _ROWS = 2_048
 """Tickets that the export has told; as many as may wait to be fetched."""
-_AGENTS = "zendesk:agents"
 
 
-class ZendeskTickets:
+class TicketConnector:
     """The tickets of one account."""
 
-    def __init__(self, options: TicketOptions, context: Context) -> None:
+    def __init__(self, options: TicketOptions, context: Context, *, authenticated: bool) -> None:
+        if not authenticated:
+            raise Unauthorized("Tickets cannot be read without credentials", hint=HINT)
         self._options = options
         self._context = context
         self._api = JsonApi(context.http, options.url)
@@ -96,15 +95,14 @@ class ZendeskTickets:
                 yield Checkpoint(Cursor(_VERSION, {"after": following, "reached": reached}))
 
     async def enumerate(self, partition: Partition) -> AsyncIterator[Entry | Failed]:
-        async for page in self._export(self._start()):
-            for row in rows(Ticket, page.data, "tickets", page.what):
-                for each in self._of(row):
-                    if not isinstance(each, Gone):
-                        yield each
+        async for row in rows_of(self._export(self._start()), Ticket, "tickets"):
+            for each in self._of(row):
+                if not isinstance(each, Gone):
+                    yield each
 
     async def fetch(self, locator: Locator, validators: Validators | None) -> Fetched:
         number, internal = str(locator["ticket"]), bool(locator.get("internal"))
-        name = _name(number, internal)
+        name = name_of(number, internal=internal)
         try:
             ticket, comments = await self._conversation(number)
         except NotFound:
@@ -115,14 +113,7 @@ class ZendeskTickets:
         chosen = [each for each in comments if (each.public is not True) == internal]
         if internal and not chosen:
             return Gone(name, "the ticket has no internal notes")
-        principals = {_AGENTS} if internal else {_AGENTS, f"zendesk:user:{ticket.requester_id}"}
-        return Content(
-            data=_page(ticket, chosen).encode(),
-            media_type="text/html",
-            charset="utf-8",
-            metadata=self._metadata(ticket),
-            principals=tuple(sorted(principals)),
-        )
+        return conversation(ticket, chosen, self._options.url, internal=internal)
 
     def _start(self, since: float = 0) -> str:
         """Where the export begins: at a time in seconds, or where the options say, if later."""
@@ -143,37 +134,9 @@ class ZendeskTickets:
             return (row,)
         kinds = (False, True) if self._options.internal_comments else (False,)
         if row.gone:
-            return [Gone(_name(row.id, internal), "the ticket was deleted") for internal in kinds]
-        stamp = row.updated_at or datetime.fromtimestamp(0, UTC)
-        version = f"{stamp.isoformat()}/{row.generated_timestamp or 0}"
-        return [
-            Entry(
-                id=_name(row.id, internal),
-                version=version,
-                locator={"ticket": row.id} | ({"internal": True} if internal else {}),
-                parent=f"ticket:{row.id}" if internal else None,
-                metadata=self._metadata(row),
-            )
-            for internal in kinds
-        ]
-
-    def _metadata(self, ticket: Ticket) -> Metadata:
-        named = {
-            "status": ticket.status,
-            "priority": ticket.priority,
-            "type": ticket.type,
-            "requester_id": ticket.requester_id,
-            "assignee_id": ticket.assignee_id,
-            "organization_id": ticket.organization_id,
-        }
-        return Metadata(
-            title=ticket.subject or f"Ticket {ticket.id}",
-            url=f"{self._options.url}/agent/tickets/{ticket.id}",
-            tags=tuple(sorted(ticket.tags)),
-            created_at=ticket.created_at,
-            updated_at=ticket.updated_at,
-            properties={name: value for name, value in named.items() if value},
-        )
+            names = [name_of(row.id, internal=each) for each in kinds]
+            return [Gone(each, "the ticket was deleted") for each in names]
+        return [entry_of(row, self._options.url, internal=each) for each in kinds]
 
     async def _conversation(self, number: str) -> tuple[Ticket, list[Comment]]:
         """The ticket and its comments; asked for once for the two entries that it is."""
@@ -198,22 +161,13 @@ class ZendeskTickets:
         if ticket is None:
             answer = await self._api.get(f"/api/v2/tickets/{quote(number)}")
             ticket = read(Ticket, answer.object().get("ticket"), answer.what)
-        comments: list[Comment] = []
 
         async def page(place: str) -> Answer:
             path = f"/api/v2/tickets/{quote(number)}/comments"
             return await self._api.get(path, {"page[size]": 100, "page[after]": place or None})
 
-        async for answer in follow("", page, lambda answer, _: after_cursor(answer)):
-            for row in rows(Comment, answer.data, "comments", answer.what):
-                if isinstance(row, Failed):
-                    raise BadContent(row.message)
-                comments.append(row)
-        return ticket, comments
-
-
-def _name(number: str, internal: bool) -> str:
-    return f"ticket:{number}:internal" if internal else f"ticket:{number}"
+        pages = follow("", page, lambda answer, _: after_cursor(answer))
+        return ticket, [readable(each) async for each in rows_of(pages, Comment, "comments")]
 
 
 def _place(cursor: Cursor | None) -> tuple[str, int]:
@@ -229,22 +183,5 @@ def _place(cursor: Cursor | None) -> tuple[str, int]:
 def _following(page: Answer, place: str) -> str | None:
     data = page.object()
     over = data.get("end_of_stream")
-    if not isinstance(over, bool):
-        raise BadContent(f"{page.what} does not say whether there is more")
-    if over:
-        return None
-    after = data.get("after_cursor")
-    if not isinstance(after, str) or not after:
-        raise BadContent(f"{page.what} has more, but does not say where")
-    return f"cursor={quote(after)}"
-
-
-def _page(ticket: Ticket, comments: Sequence[Comment]) -> str:
-    """The conversation as HTML: a heading for each comment, so that they are passages apart."""
-    parts = [f"<article><h1>{html.escape(ticket.subject)}</h1>"]
-    for each in comments:
-        when = "" if each.created_at is None else f", {each.created_at:%Y-%m-%d %H:%M}"
-        who = "Requester" if each.author_id == ticket.requester_id else "Agent"
-        text = each.html_body or f"<p>{html.escape(each.plain_body or each.body)}</p>"
-        parts.append(f"<h2>{who}{when}</h2>\n{text}")
-    return "\n".join([*parts, "</article>"])
+    after = cursor_if(page, not over if isinstance(over, bool) else None, data.get("after_cursor"))
+    return None if after is None else f"cursor={quote(after)}"

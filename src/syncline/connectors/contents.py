@@ -1,0 +1,32 @@
+"""Contents that an API sends along with its entries."""
+
+from __future__ import annotations
+
+from syncline.core.errors import BadContent
+from syncline.core.model import Content, Entry, Failed, Gone, Metadata
+
+__all__ = ["fetched", "html"]
+
+
+def html(
+    markup: str,
+    about: Metadata,
+    principals: tuple[str, ...] | None,
+    version: str | None = None,
+) -> Content:
+    """A text in HTML; None of `principals` is everyone."""
+    return Content(
+        markup.encode(), "text/html", "utf-8", about, principals=principals, version=version
+    )
+
+
+def fetched(entry: Entry | Failed) -> Content | Gone:
+    """What `fetch` answers where an entry brings its content along, unless it is left out.
+
+    Raises `BadContent` for one that could not be read.
+    """
+    if isinstance(entry, Failed):
+        raise BadContent(entry.message)
+    if entry.filtered is None and entry.content is not None:
+        return entry.content
+    return Gone(entry.id, entry.filtered or "it has no content any more")
