@@ -54,7 +54,8 @@ __all__ = [
 class Options(BaseModel):
     """What a connector can be told. Field descriptions become `--help`, forms and docs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A validator is built when it is first asked for: of many that are known, one is.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class MeteredOptions(Options):
@@ -79,7 +80,7 @@ class MeteredOptions(Options):
 class Secrets(BaseModel):
     """What a connector must keep secret; every field is a `SecretStr`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class NoSecrets(Secrets):

@@ -47,11 +47,15 @@ _MARKS = (
     "\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 )
 _ASCII_WORD = re.compile(r"\w+", re.ASCII)
-_WORD = re.compile(
-    f"[{_UNSPACED}{_UNSPACED_WIDE}]+|(?:(?![{_UNSPACED}{_UNSPACED_WIDE}])[\\w{_MARKS}])+"
-)
-_BETWEEN = re.compile(f"[{_UNSPACED}{_UNSPACED_WIDE}]+|[^\\w{_MARKS}]+")
-_UNSPACED_RUN = re.compile(f"[{_UNSPACED}{_UNSPACED_WIDE}]")
+_WORD = f"[{_UNSPACED}{_UNSPACED_WIDE}]+|(?:(?![{_UNSPACED}{_UNSPACED_WIDE}])[\\w{_MARKS}])+"
+_BETWEEN = f"[{_UNSPACED}{_UNSPACED_WIDE}]+|[^\\w{_MARKS}]+"
+_UNSPACED_RUN = f"[{_UNSPACED}{_UNSPACED_WIDE}]"
+
+
+@lru_cache(maxsize=3)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """One of those above, which take a hundredth of a second that ASCII alone need not wait for."""
+    return re.compile(pattern)
 
 
 class _Memo(dict[bytes, str]):
@@ -166,7 +170,7 @@ def stem(word: str, stemming: str) -> str:
 
 def spaced(text: str) -> str:
     """`text` folded, with nothing but spaces between its words."""
-    return _BETWEEN.sub(_between, fold(text))
+    return _compiled(_BETWEEN).sub(_between, fold(text))
 
 
 def _between(match: re.Match[str]) -> str:
@@ -184,7 +188,7 @@ def stemming_of(language: str | None) -> str:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    return _ASCII_WORD if text.isascii() else _WORD
+    return _ASCII_WORD if text.isascii() else _compiled(_WORD)
 
 
 def _written_words(text: str) -> list[str]:
@@ -200,7 +204,7 @@ def _fold_and_split(written: str) -> list[str]:
         return [written.lower()[:_MAX_WORD]]
     # Folding may bring separators: `½` becomes `1⁄2`.
     words: list[str] = []
-    for word in _WORD.findall(fold(written)):
+    for word in _compiled(_WORD).findall(fold(written)):
         if len(word) > 2 and _is_unspaced(word):
             words.extend(word[i : i + 2] for i in range(len(word) - 1))
         else:
@@ -216,7 +220,7 @@ def fold(word: str) -> str:
 
 
 def _is_unspaced(word: str) -> bool:
-    return not word.isascii() and _UNSPACED_RUN.match(word) is not None
+    return not word.isascii() and _compiled(_UNSPACED_RUN).match(word) is not None
 
 
 @lru_cache(maxsize=64)
