@@ -239,8 +239,7 @@ def _import_all(load_embedder: Callable[[], Embedder]) -> None:
     import syncline.sync.preparer  # noqa: F401 - for the ones that are forked
 
     load_embedder()
-    # Nothing that is there already is garbage, or worth a copy of its page.
-    gc.collect()
+    # What is there already is next to no garbage: a look for it would copy every page.
     gc.freeze()
 
 
