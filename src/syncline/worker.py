@@ -180,7 +180,7 @@ def _nurse(
     woken.setblocking(False)
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    with selectors.DefaultSelector() as selector:
+    with looking, woken, selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
         selector.register(looking, selectors.EVENT_READ)
         while True:
@@ -191,6 +191,7 @@ def _nurse(
             if control in ready:
                 asked, descriptors, _, _ = socket.recv_fds(control, 1, 1)
                 if not asked:
+                    signal.set_wakeup_fd(-1)
                     break
                 if _fork(control, descriptors[0]) == 0:
                     selector.close()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import psycopg
+import pytest
+
 from syncline.connectors.registry import Registry
 from syncline.core.events import EventKind
 from syncline.core.jobs import Dead
@@ -17,7 +20,7 @@ from syncline.store.events import emit, list_events
 from syncline.store.upkeep import end_service, take_service
 from syncline.store.workspaces import make_workspace
 from syncline.sync.history import read_run, read_runs
-from syncline.sync.maintenance import events, jobs, reconciles, runs, tombstones
+from syncline.sync.maintenance import events, jobs, reconciles, runs, service, tombstones
 from syncline.sync.maintenance.service import Upkeep
 from tests.support.queue import claim, empty_queue, job, shift_clock, states
 from tests.support.state import assert_consistent
@@ -164,6 +167,26 @@ async def test_upkeep_does_what_is_due(db: Connection, database: Database) -> No
     assert first.keys() | second.keys() == names
     assert first.keys() & second.keys() == set()
     assert await services[0].run_once() == {}
+
+
+async def test_a_turn_whose_end_cannot_be_noted_is_given_back(
+    db: Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the database refuses: the session that holds it is not used again."""
+
+    async def too_much(db: Connection) -> int:
+        return 1 << 70
+
+    settings = Settings(embedder="hashing")
+    upkeep = Upkeep(database, settings, describe(settings), with_default=False, registry=Registry())
+    monkeypatch.setattr(Upkeep, "_parts", lambda _: {"too-much": service._Part(0, too_much)})
+    with pytest.raises(psycopg.errors.NumericValueOutOfRange):
+        await upkeep.run_once()
+    async with asyncio.timeout(20):
+        while not await take_service(db, "too-much", every=0):
+            pass  # the server has not yet noticed that the session is closed
+    await end_service(db, "too-much", None)
+    await db.execute("DELETE FROM upkeep")
 
 
 async def test_complete_lists_are_read_when_feeds_were_believed_for_long_enough(

@@ -1,4 +1,4 @@
-"""PostgreSQL's binary formats, for the tables that take most of the bytes.
+"""COPY in PostgreSQL's binary formats, for the tables that take most of the bytes.
 
 Formats: COPY's from the PostgreSQL manual (COPY, "Binary Format"); `halfvec` as pgvector's
 `halfvec_recv` reads it.
@@ -9,14 +9,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, LiteralString
+
+from psycopg.pq import TransactionStatus
 
 from syncline.core.prepared import Chunk
+from syncline.store.sessions import Connection
 
 __all__ = [
     "array_literal",
     "bigints",
     "chunk_rows",
+    "copy_in",
     "embedding_rows",
     "posting_rows",
     "signature_rows",
@@ -33,6 +37,18 @@ _array_head = struct.Struct(">iiiii").pack
 _TEXT_OID, _INT8_OID = 25, 20
 _MOST_OFTEN = 16383
 """A position has 14 bits; we keep a term's frequency there."""
+
+
+async def copy_in(db: Connection, statement: LiteralString, rows: bytes) -> None:
+    """Send rows with a COPY. Where it is interrupted as it begins, the session is closed."""
+    try:
+        async with db.cursor().copy(statement) as copy:
+            await copy.write(rows)
+    except BaseException:
+        # psycopg leaves such a COPY open, and nothing else can be said in that session.
+        if db.info.transaction_status is TransactionStatus.ACTIVE:
+            await db.close()
+        raise
 
 
 def _field(data: bytes) -> bytes:

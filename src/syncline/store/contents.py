@@ -7,7 +7,7 @@ from typing import Any
 
 from syncline.core.errors import Conflict
 from syncline.core.model import ContentHash, WorkspaceId
-from syncline.store.binary import chunk_rows, embedding_rows
+from syncline.store.binary import chunk_rows, copy_in, embedding_rows
 from syncline.store.database import Connection
 from syncline.store.postings import number_chunks, write_postings
 from syncline.store.results import Indexed
@@ -98,11 +98,12 @@ async def write_contents(
         segment, numbered = await number_chunks(
             db, workspace, [(content, i.chunks) for content, i in written]
         )
-        async with db.cursor().copy(
+        await copy_in(
+            db,
             "COPY chunks (workspace_id, content_id, n, start, length, hash, text, headings, id)"
-            " FROM STDIN (FORMAT binary)"
-        ) as copy:
-            await copy.write(chunk_rows(workspace, numbered))
+            " FROM STDIN (FORMAT binary)",
+            chunk_rows(workspace, numbered),
+        )
         await write_postings(db, workspace, segment, numbered)
     await _collect_embeddings(db, workspace, sorted(dropped))
     return made | {content_hash: content for content_hash, (content, _) in stored.items()}
@@ -195,8 +196,11 @@ async def insert_embeddings(
         "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_embeddings"
         " (chunk_hash bytea, vector halfvec) ON COMMIT DELETE ROWS"
     )
-    async with db.cursor().copy("COPY incoming_embeddings FROM STDIN (FORMAT binary)") as copy:
-        await copy.write(embedding_rows(hashes, vectors))
+    await copy_in(
+        db,
+        "COPY incoming_embeddings FROM STDIN (FORMAT binary)",
+        embedding_rows(hashes, vectors),
+    )
     await db.execute(
         "INSERT INTO embeddings (workspace_id, model_id, chunk_hash, vector)"
         " SELECT %s, %s, chunk_hash, vector FROM incoming_embeddings ORDER BY chunk_hash"

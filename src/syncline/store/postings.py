@@ -16,7 +16,7 @@ from math import log
 
 from syncline.core.model import WorkspaceId
 from syncline.core.prepared import Chunk
-from syncline.store.binary import posting_rows
+from syncline.store.binary import copy_in, posting_rows
 from syncline.store.database import Connection
 
 __all__ = [
@@ -92,8 +92,7 @@ async def write_postings(
             for chunk, number in zip(chunks, numbers, strict=True)
         ]
     )
-    async with db.cursor().copy(COPY_POSTINGS) as copy:
-        await copy.write(posting_rows(workspace, segment, lists))
+    await copy_in(db, COPY_POSTINGS, posting_rows(workspace, segment, lists))
 
 
 def _lists_of(numbered: Sequence[tuple[Chunk, int]]) -> Iterable[tuple[str, bytes]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import WorkspaceId
-from syncline.store.binary import posting_rows
+from syncline.store.binary import copy_in, posting_rows
 from syncline.store.database import Connection
 from syncline.store.entries import Entries, entries_of
 from syncline.store.postings import COPY_POSTINGS
@@ -81,8 +81,7 @@ async def _copy(
                     merged.append((term, entries.astype(">i8").tobytes()))
                     words += int((entries >> 8 & 0xFF).sum())
             if merged:
-                async with db.cursor().copy(COPY_POSTINGS) as copy:
-                    await copy.write(posting_rows(workspace, new, merged))
+                await copy_in(db, COPY_POSTINGS, posting_rows(workspace, new, merged))
             held = held[len(ended) :]
             if not fetched:
                 return words

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 import psycopg
 
+from syncline.core.errors import SynclineError
+
 __all__ = ["IDLE_NAME", "Connection", "Sessions"]
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -41,14 +43,21 @@ class Sessions:
         """A session for a while, under a name, whose first two words are the kind of work.
 
         Raises `DatabaseUnavailable`. Its borrower leaves nothing in it: no settings, locks or
-        tables. One that has broken, or was closed, is not lent again.
+        tables. One that has broken, or was closed, is not lent again, nor is one whose borrower was
+        cancelled or had an error of the database's.
         """
         kind = " ".join(name.split()[:2])
         connection = await self._named(name, kind)
         try:
             yield connection
-        finally:
+        except SynclineError:
             await self._take_back(connection, kind)
+            raise
+        except BaseException:
+            # Interrupted, or refused by the database, anywhere: nobody knows what is left in it.
+            await connection.close()
+            raise
+        await self._take_back(connection, kind)
 
     async def _named(self, name: str, kind: str) -> Connection:
         while spare := self._spare.get(kind):
@@ -65,7 +74,11 @@ class Sessions:
             else:
                 return connection
         connection = await self._connect()
-        await _rename(connection, name)
+        try:
+            await _rename(connection, name)
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def _take_back(self, connection: Connection, kind: str) -> None:

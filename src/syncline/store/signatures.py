@@ -13,7 +13,7 @@ from msgspec import Struct
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import WorkspaceId
 from syncline.core.prepared import SIGNATURE_VERSION
-from syncline.store.binary import signature_rows
+from syncline.store.binary import copy_in, signature_rows
 from syncline.store.database import Connection
 from syncline.store.families import (
     ALL_PLACES,
@@ -65,12 +65,12 @@ async def write_signatures(
     if not bands:
         return
     signatures = [(content, place_of(digest), own) for content, (digest, own) in bands.items()]
-    payload = signature_rows(workspace, SIGNATURE_VERSION, sorted(signatures))
-    async with db.cursor().copy(
+    await copy_in(
+        db,
         "COPY content_signatures (workspace_id, content_id, place, version, compared, bands)"
-        " FROM STDIN (FORMAT binary)"
-    ) as copy:
-        await copy.write(payload)
+        " FROM STDIN (FORMAT binary)",
+        signature_rows(workspace, SIGNATURE_VERSION, sorted(signatures)),
+    )
     await _spread(db, workspace, sorted(bands))
 
 

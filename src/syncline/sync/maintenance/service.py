@@ -152,8 +152,8 @@ class Upkeep:
             try:
                 done = await part.run(db)
             finally:
-                with suppress(psycopg.Error):
-                    await end_service(db, name, done)
+                # Where that fails, its lock goes with the session, which is then closed.
+                await end_service(db, name, done)
         if done:
             _log.debug("Upkeep of %s: %s.", name, done, extra={"upkeep": name, "done": done})
         return done
