@@ -34,6 +34,7 @@ _SIZE = 320
 _ROOM = 6
 """Megabytes that are left to the sync, which needs more."""
 _PAGES = 150
+_DISK_FULL = "The disk is full. Free some space"
 
 
 @pytest.fixture
@@ -78,24 +79,10 @@ async def test_a_full_disk_is_waited_for(
     again the same service brings it to its end; what was stored before is still there."""
     process, log = service
     world = World(tmp_path / "world.json")
-    world.put_many({f"old{n}": f"# Old {n}\n\nwhat was there {n}" for n in range(5)})
     async with Database(small_disk) as database:
-        async with database.connection() as db:
-            workspace = await make_workspace(db, "default")
-            row = await add_connection(
-                db,
-                workspace,
-                kind="scripted-listing",
-                name="source",
-                source=str(world.path),
-                options=world.options,
-                options_version=1,
-            )
-            wanted = NewJob(workspace, SYNC, connection_id=row.id)
-            await jobs.enqueue(db, [wanted])
-        await _until_done(database, 5)
+        wanted = await _with_five(database, world)
         world.put_many({f"new{n}": _text(n) for n in range(_PAGES)})
-        ballast = _fill(small_disk.data_dir.parent)
+        ballast = _fill(small_disk.data_dir.parent, leave=_ROOM)
         async with database.connection() as db:
             await jobs.enqueue(db, [wanted])
         await asyncio.to_thread(wait_until, lambda: "disk is full" in log.read_text(), seconds=90)
@@ -104,10 +91,83 @@ async def test_a_full_disk_is_waited_for(
         assert process.poll() is None
         async with database.connection() as db:
             await assert_consistent(db, "default")
-            done, *failed, _ = await list_runs(db, workspace)
+            done, *failed, _ = await list_runs(db, wanted.workspace_id)
         assert done.state == "done"
         assert failed
         assert all("disk is full" in str((each.error or {})["message"]) for each in failed)
+
+
+async def test_a_disk_without_room_for_the_log_is_waited_for(
+    small_disk: Settings, service: tuple[subprocess.Popen[str], Path], tmp_path: Path
+) -> None:
+    """The server ends, for it cannot write ahead, and cannot start. The service says why and what
+    to do, as `health` does, and goes on when there is room. What was told as done is there."""
+    process, log = service
+    world = World(tmp_path / "world.json")
+    async with Database(small_disk) as database:
+        wanted = await _with_five(database, world)
+        world.put_many({f"new{n}": f"# New {n}\n\nwhat has come {n}" for n in range(5)})
+        ballast = _fill(small_disk.data_dir.parent, leave=_ROOM)
+        told = await _fill_log(database, wanted)
+        full = _fill(small_disk.data_dir.parent, leave=0, name="more")
+        await asyncio.to_thread(wait_until, lambda: _DISK_FULL in _still_away(log), seconds=60)
+        health = await asyncio.to_thread(Commands(small_disk, "default").run, "health")
+        assert health.status == 2
+        assert _DISK_FULL in " ".join(health.errors.split())
+        for each in (ballast, full):
+            each.unlink()
+        await _until_done(database, 10)
+        await asyncio.to_thread(wait_until, lambda: "is back" in log.read_text(), seconds=60)
+        assert process.poll() is None
+        async with database.connection() as db:
+            await assert_consistent(db, "default")
+            found = await db.execute("SELECT name FROM workspaces WHERE name LIKE 'told%'")
+            assert {name for (name,) in await found.fetchall()} >= told
+
+
+def _still_away(log: Path) -> str:
+    """The lines that tell why the database cannot be started."""
+    return "".join(line for line in log.read_text().splitlines() if "is still away" in line)
+
+
+async def _with_five(database: Database, world: World) -> NewJob:
+    """A source whose five pages are stored; the job that syncs it."""
+    world.put_many({f"old{n}": f"# Old {n}\n\nwhat was there {n}" for n in range(5)})
+    async with database.connection() as db:
+        workspace = await make_workspace(db, "default")
+        row = await add_connection(
+            db,
+            workspace,
+            kind="scripted-listing",
+            name="source",
+            source=str(world.path),
+            options=world.options,
+            options_version=1,
+        )
+        wanted = NewJob(workspace, SYNC, connection_id=row.id)
+        await jobs.enqueue(db, [wanted])
+    await _until_done(database, 5)
+    return wanted
+
+
+async def _fill_log(database: Database, wanted: NewJob) -> set[str]:
+    """Write what goes to the write-ahead log alone, until it fits no more. There is a job by then;
+    the names of the workspaces that were made."""
+    told: set[str] = set()
+    with suppress(psycopg.OperationalError):
+        async with database.connection() as db:
+            for n in range(100):
+                name = f"told-{n}"
+                await make_workspace(db, name)
+                told.add(name)
+                if n == 10:
+                    await jobs.enqueue(db, [wanted])
+                await db.execute(
+                    "SELECT pg_logical_emit_message(false, '', repeat('x', 1000000), true)"
+                )
+        raise AssertionError("there was room for all of it")
+    assert len(told) > 10
+    return told
 
 
 async def _until_done(database: Database, documents: int) -> None:
@@ -125,11 +185,11 @@ async def _until_done(database: Database, documents: int) -> None:
             await asyncio.sleep(0.1)
 
 
-def _fill(folder: Path) -> Path:
-    """Leave little room."""
-    ballast = folder / "ballast"
+def _fill(folder: Path, *, leave: int, name: str = "ballast") -> Path:
+    """Leave so many megabytes of room."""
+    ballast = folder / name
     free = os.statvfs(folder)
-    size = free.f_bavail * free.f_frsize - _ROOM * 1_000_000
+    size = free.f_bavail * free.f_frsize - leave * 1_000_000
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, size)
     return ballast

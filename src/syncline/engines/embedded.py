@@ -35,13 +35,13 @@ from syncline.core.redaction import redact
 from syncline.store import jobs
 from syncline.store.database import Connection, Database
 from syncline.store.explain import explain
+from syncline.store.outage import Outage
 
 __all__ = ["EmbeddedEngine", "Ended"]
 
 _BATCH = 50
 _UNTOLD = 4
 """Ends of how many times as many jobs as run may wait to be told, before no more are claimed."""
-_AGAIN_SECONDS = 1.0
 _DATABASE_SECONDS = 30.0
 
 Ended = Callable[[ClaimedJob, Outcome, str], None]
@@ -89,18 +89,15 @@ class EmbeddedEngine:
         """Work until `stop` is set; then drain: what runs is asked to stop, and given back."""
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._wake.set())
+        outage = Outage(self.database, "The database went away", self.on_trouble)
         try:
             while not (stop.is_set() and not self._running and not self._ended):
                 try:
-                    await self._session(stop)
+                    await self._session(stop, outage)
                 except (psycopg.OperationalError, DatabaseUnavailable) as error:
-                    self.on_trouble(f"The database went away; trying again. ({redact(str(error))})")
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
+                    await outage.sit_out(error, stop)
                     if stop.is_set():
                         break  # the leases lapse: nothing is lost
-                    with suppress(DatabaseUnavailable):
-                        await self.database.revive()
         finally:
             stopping.cancel()
             for running in self._running.values():
@@ -109,7 +106,7 @@ class EmbeddedEngine:
                 *(running.task for running in self._running.values()), return_exceptions=True
             )
 
-    async def _session(self, stop: asyncio.Event) -> None:
+    async def _session(self, stop: asyncio.Event, outage: Outage) -> None:
         """Work as long as the database is there."""
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(await self.database.connect())
@@ -119,6 +116,7 @@ class EmbeddedEngine:
             )
             await jobs.hold_worker(listening, self.owner, self.handlers)
             await listening.execute(f"LISTEN {jobs.CHANNEL}")
+            outage.over()
             beside = [
                 asyncio.create_task(each)
                 for each in (self._listen(listening), self._tell(telling), self._renew(telling))

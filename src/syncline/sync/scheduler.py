@@ -22,6 +22,7 @@ from syncline.scheduling.schedule import Adaptive, Manual, Schedule
 from syncline.scheduling.text import parse
 from syncline.store import jobs, planner
 from syncline.store.database import Connection, Database
+from syncline.store.outage import Outage
 from syncline.store.planner import Unplanned
 
 __all__ = ["Scheduler"]
@@ -50,18 +51,17 @@ class Scheduler:
     async def run(self, stop: asyncio.Event) -> None:
         """Once a second; a database that went away is waited for."""
         ticks = 0
+        outage = Outage(self.database, "The scheduler lost the database", self.on_trouble)
         while not stop.is_set():
             try:
                 async with await self.database.connect(application="syncline scheduler") as db:
                     while not stop.is_set():
                         await self.run_once(db, rescue=ticks % _RESCUE_TICKS == 0)
+                        outage.over()
                         ticks += 1
                         await _until(stop, _TICK_SECONDS)
             except (psycopg.OperationalError, DatabaseUnavailable) as error:
-                self.on_trouble(f"The scheduler lost the database; trying again. ({error})")
-                await _until(stop, _TICK_SECONDS)
-                with suppress(DatabaseUnavailable):
-                    await self.database.revive()
+                await outage.sit_out(error, stop)
 
     async def run_once(self, db: Connection, *, rescue: bool = True) -> int:
         """One tick; how many connections became due."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from syncline.core.errors import DatabaseUnavailable
@@ -10,6 +11,8 @@ from syncline.core.errors import DatabaseUnavailable
 __all__ = ["failure", "log_size", "log_tail"]
 
 _LINES_SHOWN = 8
+_SEGMENT = 16 << 20
+"""Bytes. The server writes ahead in files of this size, and ends where none can be made."""
 _CORRUPTED = (
     "The database's files are damaged. Move the folder {cluster} away; then restore a backup "
     "(`syncline db restore FILE`), or sync anew, as everything in it comes from its sources."
@@ -78,6 +81,8 @@ def failure(what: str, said: str, *, log: Path, data: Path) -> DatabaseUnavailab
         "own_configuration": data / "postgresql.local.conf",
     }
     hint = f"See {log}."
+    if _free(data) < _SEGMENT:  # so the log may not have been written either
+        hint = _DISK_FULL
     for pattern, text in _HINTS.items():
         if re.search(pattern, said):
             hint = text.format(**places)
@@ -85,6 +90,13 @@ def failure(what: str, said: str, *, log: Path, data: Path) -> DatabaseUnavailab
     lines = [line for line in said.splitlines() if line.strip()][-_LINES_SHOWN:]
     shown = "".join(f"\n  {line}" for line in lines)
     return DatabaseUnavailable(f"{what} ({log}){shown}", hint=hint)
+
+
+def _free(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return _SEGMENT
 
 
 def log_size(log: Path) -> int:
