@@ -60,7 +60,7 @@ class _Worker:
             return await self._do(request)
         except Fenced as error:
             return "error", "fenced", str(error), error.hint
-        except DatabaseUnavailable as error:
+        except StoreError as error:
             return _of_database(error)
         except psycopg.Error as error:
             return _of_database(explain(error))
@@ -97,7 +97,13 @@ class _Worker:
 
 
 def _of_database(error: StoreError) -> tuple[str, str, str, str | None]:
-    kind = "lost" if isinstance(error, DatabaseLost) else "database"
+    match error:
+        case DatabaseLost():
+            kind = "lost"
+        case DatabaseUnavailable():
+            kind = "database"
+        case _:
+            kind = "refused"
     return "error", kind, str(error), error.hint
 
 

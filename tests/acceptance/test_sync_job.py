@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from syncline.core.jobs import ClaimedJob, Dead, Done, Outcome, Released, Retry, Snooze
+from syncline.core.jobs import ClaimedJob, Dead, Done, Lost, Outcome, Released, Retry, Snooze
 from syncline.core.model import ConnectionId, Mode, RunState
 from syncline.store.runs import let_go, open_run
 from syncline.store.timetable import resume, times_of
@@ -67,6 +67,35 @@ async def test_a_database_that_is_away_is_not_the_jobs_fault(
     report.error = told(psycopg.errors.DiskFull("no space left on device"))
     assert "disk is full" in str(report.error["message"])
     assert isinstance(await outcome_of(listing.tools, job, report), Snooze)
+
+
+async def test_what_the_database_refuses_counts_as_an_attempt(
+    listing: Syncs, world: World, job: ClaimedJob
+) -> None:
+    """It is there, and would refuse it each time. What somebody else holds is waited for, and a
+    lost session is looked at on its own."""
+    async with await listing.tools.database.connect_as_owner() as owner:
+        for n, (state, outcome, said) in enumerate(
+            [
+                ("program_limit_exceeded", Retry, "The database refused a statement"),
+                ("deadlock_detected", Retry, "The database refused a statement"),
+                ("lock_not_available", Snooze, "Somebody else holds what is to be written"),
+                ("admin_shutdown", Lost, "The database went away"),
+            ]
+        ):
+            await owner.execute(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                f" $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$;"
+                " CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON documents"
+                " FOR EACH ROW EXECUTE FUNCTION refuse()".encode()
+            )
+            world.put("a", f"# A\n\ntext {n}")
+            try:
+                came = await _do(listing, job)
+            finally:
+                await owner.execute("DROP TRIGGER refuse ON documents; DROP FUNCTION refuse")
+            assert isinstance(came, outcome)
+            assert said in repr(came)
 
 
 async def test_refused_credentials_need_a_person(

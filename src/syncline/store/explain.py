@@ -8,6 +8,8 @@ from syncline.core.errors import DatabaseLost, DatabaseUnavailable, StoreError
 
 __all__ = ["explain"]
 
+_REFUSALS = ("40", "54", "55", "57014")
+"""Of those that psycopg calls operational: SQLSTATEs, or what they begin with."""
 _STAYS = "What was stored stays. Sync again: it goes on from there."
 
 
@@ -31,6 +33,17 @@ def explain(error: psycopg.Error) -> StoreError:
                 f"The database does not let Syncline write: {text}",
                 hint="`syncline doctor` checks the rights of its role.",
             )
-        case psycopg.OperationalError() | psycopg.InterfaceError():
+        case psycopg.errors.LockNotAvailable():
+            return DatabaseUnavailable(
+                f"Somebody else holds what is to be written in the database: {text}",
+                hint="It is tried again. What holds it is in pg_locks. " + _STAYS,
+            )
+        case psycopg.OperationalError() | psycopg.InterfaceError() if not _is_refusal(error):
             return DatabaseLost(f"The database went away: {text}", hint=_STAYS)
     return StoreError(f"The database refused a statement: {text}", hint=_STAYS)
+
+
+def _is_refusal(error: psycopg.Error) -> bool:
+    """Whether the database is there, and refuses this statement: it has found a limit of its own,
+    a deadlock, or somebody who cancelled it."""
+    return (error.sqlstate or "").startswith(_REFUSALS)

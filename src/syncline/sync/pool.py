@@ -13,7 +13,13 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced, SynclineError
+from syncline.core.errors import (
+    DatabaseLost,
+    DatabaseUnavailable,
+    Fenced,
+    StoreError,
+    SynclineError,
+)
 from syncline.core.failpoints import Failpoint, hit
 from syncline.sync.nursery import Nursery, WorkerProcess
 from syncline.sync.work import BatchDone, RunContext, WorkItem
@@ -91,7 +97,7 @@ class WorkerPool:
     ) -> BatchDone:
         """Have a batch prepared and stored.
 
-        Raises `WorkerDied`, `Fenced`, `DatabaseUnavailable`, or `SynclineError` for whatever
+        Raises `WorkerDied`, `Fenced`, `StoreError`, or `SynclineError` for whatever
         else the worker could not do; but for `WorkerDied`, nothing was written.
         """
         async with self._slots:
@@ -183,4 +189,6 @@ def _unwrap(answer: Any) -> BatchDone:
         raise DatabaseLost(message, hint=hint)
     if kind == "database":
         raise DatabaseUnavailable(message, hint=hint)
+    if kind == "refused":
+        raise StoreError(message, hint=hint)
     raise SynclineError(message, hint=hint)
