@@ -7,6 +7,7 @@ not see.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from syncline.store.binary import bigints
 from syncline.store.database import Connection
 from syncline.store.search_scope import Scope
 
-__all__ = ["DOUBT", "NEAR", "SURE", "Likeness", "first_names", "likenesses"]
+__all__ = ["DOUBT", "NEAR", "SURE", "Likeness", "first_names", "likenesses", "likenesses_among"]
 
 NEAR = 0.8
 """The Jaccard similarity from which on two contents are near-duplicates."""
@@ -30,7 +31,7 @@ _MOST_ELDERS = 4
 class Likeness(Struct, frozen=True):
     """What is known of some contents' similarity."""
 
-    near: Mapping[int, Collection[int]]
+    near: Mapping[int, AbstractSet[int]]
     """The near-duplicates of each that has some."""
     different: Collection[tuple[int, int]]
     """What a person has said to be different; the lower id first."""
@@ -54,12 +55,13 @@ WHERE EXISTS (SELECT FROM near_pairs p WHERE p.workspace_id = %(workspace)s
         WHERE n.workspace_id = %(workspace)s AND n.same)
 """
 _PAIRS = """
-SELECT p.a, p.b FROM near_pairs p
+SELECT p.a, array_agg(p.b) FROM near_pairs p
 WHERE p.workspace_id = %(workspace)s AND p.a = ANY(%(found)s::bigint[])
   AND p.b = ANY(%(found)s::bigint[]) AND p.jaccard >= {near}
   AND (p.jaccard > {doubt} OR (NOT p.numbers_differ AND EXISTS (
       SELECT FROM documents d WHERE {scope} AND d.content_id = p.a AND d.title_terms IN (
           SELECT d.title_terms FROM documents d WHERE {scope} AND d.content_id = p.b))))
+GROUP BY p.a
 """
 _DECIDED = """
 SELECT least(x.content_id, y.content_id), greatest(x.content_id, y.content_id), bool_and(n.same)
@@ -84,18 +86,26 @@ async def likenesses(db: Connection, scope: Scope, found: Sequence[int]) -> Like
     Pairs in doubt are no near-duplicates until a person says so; that word goes before all
     else, and `different` before `same` where documents with one text were told apart.
     """
-    condition, values = scope.of_documents()
     asked = await db.execute(
         _INVOLVED.format(near=NEAR).encode(),
         {"workspace": scope.workspace, "found": bigints(found)},
     )
-    involved = [row[0] for row in await asked.fetchall()]
+    return await likenesses_among(db, scope, [row[0] for row in await asked.fetchall()])
+
+
+async def likenesses_among(db: Connection, scope: Scope, involved: Sequence[int]) -> Likeness:
+    """The same for contents of which each may have near-duplicates."""
     if len(involved) < 2:
         return Likeness({}, (), {})
+    condition, values = scope.of_documents()
     values = {**values, "workspace": scope.workspace, "found": bigints(involved)}
     words = {"scope": condition, "near": NEAR, "doubt": DOUBT[1], "most": _MOST_ELDERS}
     asked = await db.execute(_PAIRS.format(**words).encode(), values)
-    pairs = {(row[0], row[1]) for row in await asked.fetchall()}
+    near: dict[int, set[int]] = {}
+    for content, others in await asked.fetchall():
+        near.setdefault(content, set()).update(others)
+        for other in others:
+            near.setdefault(other, set()).add(content)
     asked = await db.execute(_DECIDED.format(**words).encode(), values)
     decided = {(row[0], row[1]): row[2] for row in await asked.fetchall()}
     asked = await db.execute(_ELDERS.format(**words).encode(), values)
@@ -103,12 +113,13 @@ async def likenesses(db: Connection, scope: Scope, found: Sequence[int]) -> Like
     for content, elder, distance in await asked.fetchall():
         elders.setdefault(content, {})[elder] = distance
     different = {pair for pair, same in decided.items() if not same}
-    near: dict[int, set[int]] = {}
-    said = _passed_on(pair for pair, same in decided.items() if same)
-    for a, b in (pairs | said) - different:
+    for a, b in _passed_on(pair for pair, same in decided.items() if same):
         near.setdefault(a, set()).add(b)
         near.setdefault(b, set()).add(a)
-    return Likeness(near, different, elders)
+    for a, b in different:
+        near.get(a, set()).discard(b)
+        near.get(b, set()).discard(a)
+    return Likeness({each: own for each, own in near.items() if own}, different, elders)
 
 
 def _passed_on(pairs: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -15,7 +15,7 @@ from syncline.store.duplicates import (
     open_pairs,
     similar_contents,
 )
-from syncline.store.near import likenesses
+from syncline.store.near import likenesses, likenesses_among
 from syncline.store.search_scope import Scope
 from syncline.sync.near_groups import gather
 
@@ -80,7 +80,7 @@ async def all_clusters(db: Connection, workspace: WorkspaceId) -> list[Cluster]:
     copies = await copies_of(db, workspace, contents)
     ordered = sorted(copies, key=lambda content: _place(copies[content][0]))
     everything = Scope(workspace, principals=None)
-    groups = gather(ordered, await likenesses(db, everything, ordered)) if ordered else []
+    groups = gather(ordered, await likenesses_among(db, everything, ordered))
     return [
         Cluster(sorted((copy for content in group for copy in copies[content]), key=_place))
         for group in groups

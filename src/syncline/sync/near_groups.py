@@ -22,18 +22,21 @@ def gather(contents: Sequence[int], likeness: Likeness) -> list[list[int]]:
     led: dict[int, int] = {}
     """By content, the group that it leads."""
     beside: dict[int, list[int]] = {}
-    """By elder, the leaders that are very near to it."""
+    """By elder, the leaders that are very near to it, the first one first."""
     for content in contents:
         elders = likeness.elders.get(content, {})
-        joined = {led[other] for other in likeness.near.get(content, ()) if other in led}
+        near = likeness.near.get(content, frozenset())
+        joined = min((led[other] for other in led.keys() & near), default=len(groups))
         for elder, distance in elders.items():
             for leader in beside.get(elder, ()):
+                if led[leader] >= joined:
+                    break
                 pair = (min(content, leader), max(content, leader))
                 far = distance + likeness.elders[leader][elder]
                 if far < SURE and pair not in likeness.different:
-                    joined.add(led[leader])
-        if joined:
-            groups[min(joined)].append(content)
+                    joined = led[leader]
+        if joined < len(groups):
+            groups[joined].append(content)
             continue
         led[content] = len(groups)
         groups.append([content])
