@@ -1019,7 +1019,8 @@ END $$;
 REVOKE ALL ON FUNCTION refresh_statistics() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION refresh_statistics() TO syncline_app;
 
--- Columns that no plan depends on, and that are long.
+-- Columns that no plan depends on, and that are long. A sample holds rows whole, so where rows are
+-- large the other columns ask for few.
 ALTER TABLE manifest ALTER locator SET STATISTICS 0, ALTER validators SET STATISTICS 0,
     ALTER failure SET STATISTICS 0, ALTER entry_id SET STATISTICS 0;
 ALTER TABLE documents ALTER properties SET STATISTICS 0, ALTER title SET STATISTICS 0;
@@ -1028,9 +1029,15 @@ ALTER TABLE content_signatures ALTER bands SET STATISTICS 0;
 DO $$
 BEGIN
     FOR i IN 0..7 LOOP
-        EXECUTE format('ALTER TABLE contents_%s ALTER text SET STATISTICS 0', i);
+        EXECUTE format('ALTER TABLE contents_%s ALTER text SET STATISTICS 0,'
+                       ' ALTER workspace_id SET STATISTICS 10,'
+                       ' ALTER id SET STATISTICS 10, ALTER hash SET STATISTICS 10,'
+                       ' ALTER stemming SET STATISTICS 10, ALTER chunking SET STATISTICS 10', i);
         EXECUTE format('ALTER TABLE chunks_%s ALTER text SET STATISTICS 0,'
-                       ' ALTER headings SET STATISTICS 0', i);
+                       ' ALTER headings SET STATISTICS 0, ALTER workspace_id SET STATISTICS 30,'
+                       ' ALTER content_id SET STATISTICS 30, ALTER n SET STATISTICS 30,'
+                       ' ALTER start SET STATISTICS 30, ALTER length SET STATISTICS 30,'
+                       ' ALTER hash SET STATISTICS 30, ALTER id SET STATISTICS 30', i);
         EXECUTE format('ALTER TABLE postings_%s ALTER entries SET STATISTICS 0', i);
     END LOOP;
 END $$;

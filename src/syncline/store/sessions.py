@@ -23,7 +23,7 @@ Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 IDLE_NAME = "syncline"
 """The application name of a session that nobody has named."""
-_IDLE_SECONDS = 60.0
+_IDLE_SECONDS = 10.0
 
 
 class Sessions:
