@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -87,6 +88,19 @@ async def test_of_a_burst_not_all_is_kept(
         pass
     async with lender.lend() as other:
         assert _pid(other) != pid
+
+
+async def test_short_work_takes_turns(database: Database) -> None:
+    """However many want a session for a moment, a few are enough."""
+
+    async def ask() -> int:
+        async with database.brief_connection() as db:
+            await db.execute("SELECT pg_sleep(0.005)")
+            return _pid(db)
+
+    pids = await asyncio.gather(*(ask() for _ in range(12)))
+    assert len(pids) == 12
+    assert 1 < len(set(pids)) <= 3
 
 
 async def test_a_session_that_cannot_be_had_is_told(server_settings: object) -> None:

@@ -22,7 +22,12 @@ from syncline.store.values import adapt
 
 __all__ = ["Connection", "Database", "at_once", "connect", "moment", "shown_address"]
 
-_SESSION = "-c jit=off -c lock_timeout=10s -c statement_timeout=0 -c hnsw.ef_search=250"
+_BRIEF = 3
+"""Sessions for short work at once."""
+_SESSION = (
+    "-c jit=off -c lock_timeout=10s -c statement_timeout=0 -c hnsw.ef_search=250"
+    " -c temp_buffers=2MB"  # all of it is used in the end, and kept
+)
 
 
 async def connect(parameters: dict[str, str], *, application: str) -> Connection:
@@ -87,6 +92,7 @@ class Database:
         self._parameters: dict[str, str] = {}
         self._owner: dict[str, str] = {}
         self._sessions = Sessions(self.connect)
+        self._brief = asyncio.Semaphore(_BRIEF)
 
     @property
     def address(self) -> str:
@@ -195,6 +201,15 @@ class Database:
     ) -> AbstractAsyncContextManager[Connection]:
         """Borrow a connection, under a name; see `Sessions.lend`."""
         return self._sessions.lend(application)
+
+    @asynccontextmanager
+    async def brief_connection(self) -> AsyncIterator[Connection]:
+        """Borrow one for a statement or two; while it is lent, nothing else is borrowed.
+
+        Where many want one at once, they take turns: each session costs the server some megabytes.
+        """
+        async with self._brief, self._sessions.lend() as connection:
+            yield connection
 
     async def close(self) -> None:
         """Close what was borrowed and returned, and leave the bundled server."""

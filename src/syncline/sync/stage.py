@@ -173,7 +173,7 @@ def _scope(
     return Scope(
         row.workspace_id,
         row.id,
-        tools.database.connection,
+        tools.database.brief_connection,
         count=lambda name, more: report.add({name: more}),
         warn=report.warnings.append,
         credential=credential,
