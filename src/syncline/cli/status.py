@@ -62,7 +62,7 @@ def status(
     if found.near.clusters:
         say(
             f"{found.near.documents} of them nearly repeat one another, in {found.near.clusters} "
-            "clusters: syncline duplicates clusters"
+            f"{'cluster' if found.near.clusters == 1 else 'clusters'}: syncline duplicates clusters"
         )
     if found.near.open:
         say(f"{found.near.open} pairs that are much alike wait for your word: syncline duplicates")
