@@ -30,6 +30,13 @@ async def test_each_gets_its_own_answer(db: Connection) -> None:
     assert late.result() == 21
 
 
+async def test_they_go_together(db: Connection) -> None:
+    """What is sent before the first answer has come is one transaction, with one time."""
+    async with at_once(db) as tasks:
+        asked = [tasks.create_task(_ask(db, "now()")) for _ in range(3)]
+    assert len({each.result() for each in asked}) == 1
+
+
 @pytest.mark.parametrize("bad", [0, 1, 2])
 async def test_the_error_of_the_one_that_fails_is_raised(db: Connection, bad: int) -> None:
     """And not what it means for the others; the session is as before."""
