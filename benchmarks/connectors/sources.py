@@ -249,7 +249,7 @@ SOURCES = (
         _A_SECOND,
         1,
         options={"include": ["page"]},
-        few=3,
+        few=2,
         begin=_space,
     ),
     Source(

@@ -273,13 +273,8 @@ class Syncline:
             row = await plan_source(db, workspace, tools.opener.registry, str(source), wanted)
             spec = tools.opener.spec(row.kind)
             known = await secrets_for(db, tools.vault, spec, workspace, row.id)
-        request = RunRequest(
-            row,
-            Mode.PLAN,
-            secrets=Credentials(
-                merged_secrets(spec, known.values, wanted.secrets), known.credential
-            ),
-        )
+        values = merged_secrets(spec, known.values, wanted.secrets)
+        request = RunRequest(row, Mode.PLAN, secrets=Credentials(values, known.credential))
         if on_progress is not None:
             request = replace(request, on_progress=on_progress)
         if stop is not None:

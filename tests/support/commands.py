@@ -58,7 +58,7 @@ class Commands:
             **self.settings.to_environment(),
             **ENVIRONMENT,
             "SYNCLINE_WORKSPACE": self.workspace,
-            "PYTHONPATH": str(_ROOT),
+            "PYTHONPATH": os.pathsep.join((str(_ROOT), str(_ROOT / "src"))),
             **more,
         }
 

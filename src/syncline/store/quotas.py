@@ -4,9 +4,9 @@ One of the few files that look across workspaces: a limit is the source's, which
 it. The keys are digests and host names, and nothing else of a workspace is noted.
 
 Buying is one statement (`buy_tokens` in schema.sql). It keeps, for each bucket, the moments of the
-last grants in slices of a thirty-second of the bucket's length, and answers with moments rather
-than with yes or no: who comes when the bucket is empty gets the next moments that are free, in
-the order of coming, and waits for them without asking again.
+last grants in slices, the first 32 of a 256th of the bucket's length and the others of a 32nd,
+and answers with moments rather than with yes or no: who comes when the bucket is empty gets the
+next moments that are free, in the order of coming, and waits for them without asking again.
 """
 
 from __future__ import annotations

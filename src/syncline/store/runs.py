@@ -26,6 +26,7 @@ from syncline.store.database import Connection
 __all__ = [
     "COUNTED",
     "LEASE_SECONDS",
+    "SESSION",
     "SHARED",
     "STATE_NOW",
     "RunRef",
@@ -38,6 +39,7 @@ __all__ = [
     "last_completed",
     "let_go",
     "list_runs",
+    "name_session",
     "open_run",
     "renew",
     "resume_run",
@@ -45,6 +47,8 @@ __all__ = [
 ]
 
 LEASE_SECONDS = 300
+SESSION = "syncline run"
+"""What the sessions of runs are called before they have one."""
 _MOMENT = "500ms"
 
 
@@ -120,7 +124,7 @@ _SELECT = (
 
 def session_name(run: RunRef) -> str:
     """The application name of a run's database sessions, by which a successor ends them."""
-    whole = f"syncline run {run.workspace_id}/{run.id}"
+    whole = f"{SESSION} {run.workspace_id}/{run.id}"
     return f"{whole}/{run.part}/{run.attempt}" if run.part else whole
 
 
@@ -136,7 +140,7 @@ async def end_sessions(db: Connection, name: str) -> None:
 
 
 def _lock_key(workspace: WorkspaceId, connection: ConnectionId, lane: Lane) -> str:
-    return f"syncline run {workspace}/{connection}/{lane}"
+    return f"{SESSION} {workspace}/{connection}/{lane}"
 
 
 async def open_run(
@@ -183,7 +187,7 @@ async def open_run(
     made = await found.fetchone()
     assert made is not None
     run = RunRef(workspace, connection, RunId(made[0]), made[1])
-    await _name_session(db, run)
+    await name_session(db, run)
     return run
 
 
@@ -195,10 +199,11 @@ async def resume_run(db: Connection, run: RunRef, lane: Lane) -> None:
     if not await _lock(db, _lock_key(run.workspace_id, run.connection_id, lane)):
         raise RunInProgress(f"Another process is at run {run.id} of this connection.")
     await renew(db, run)
-    await _name_session(db, run)
+    await name_session(db, run)
 
 
-async def _name_session(db: Connection, run: RunRef) -> None:
+async def name_session(db: Connection, run: RunRef) -> None:
+    """Let a successor find the session."""
     await db.execute("SELECT set_config('application_name', %s, false)", (session_name(run),))
 
 
@@ -238,7 +243,7 @@ async def _running(
 
 async def _fence(db: Connection, workspace: WorkspaceId, run: RunId) -> None:
     """Mark a run as interrupted, so that nothing more is written in its name."""
-    await end_sessions(db, f"syncline run {workspace}/{run}")
+    await end_sessions(db, f"{SESSION} {workspace}/{run}")
     async with db.transaction():
         await db.execute(
             "SELECT 1 FROM runs WHERE workspace_id = %s AND id = %s FOR UPDATE", (workspace, run)

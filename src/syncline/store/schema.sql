@@ -816,7 +816,9 @@ BEGIN
         FOR i IN 1..coalesce(cardinality(buckets), 0) LOOP
             b := buckets[i];
             k := cardinality(b.counts);
-            IF k > 0 AND at - b.starts[k] <= b.seconds / 32 THEN
+            -- A slice is free again when its last moment is: a burst is noted finely, lest its
+            -- first tokens wait for its last, and what goes on for long in few rows.
+            IF k > 0 AND at - b.starts[k] <= b.seconds / (CASE WHEN k < 32 THEN 256 ELSE 32 END) THEN
                 b.ends[k] := at;
                 b.counts[k] := b.counts[k] + room;
             ELSE

@@ -42,7 +42,7 @@ async def outcome_of(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
     code = str(error.get("code"))
     if code in NEEDS_A_PERSON:
         assert job.connection_id is not None
-        async with tools.database.connection() as db:
+        async with tools.database.brief_connection() as db:
             await note_attention(db, job.workspace_id, job.connection_id, error)
         return Dead(error)
     if code in _LATER:

@@ -22,7 +22,7 @@ from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, Database
 from syncline.store.explain import explain
 from syncline.store.parts import note_part
-from syncline.store.runs import RunRef, let_go, open_run, renew
+from syncline.store.runs import SESSION, RunRef, let_go, open_run, renew
 from syncline.store.status_read import last_listed
 from syncline.sync.report import Progress
 
@@ -43,7 +43,7 @@ async def taken_lane(
     wait: bool,
     stop: asyncio.Event,
 ) -> AsyncIterator[tuple[Connection, RunRef]]:
-    """The lane, held by a database session of its own for as long as the run lasts.
+    """The lane, and the database session that holds it and does what the run does.
 
     Raises `RunInProgress` if another run holds it, unless `wait` or `force`.
     """
@@ -65,7 +65,7 @@ async def taken_lane(
 @asynccontextmanager
 async def holding(database: Database) -> AsyncIterator[Connection]:
     """A session that takes a lane, and lets it go at the end. It ends with whatever goes wrong."""
-    async with database.connection() as session:
+    async with database.connection(application=SESSION) as session:
         try:
             yield session
             await let_go(session)
@@ -75,19 +75,24 @@ async def holding(database: Database) -> AsyncIterator[Connection]:
 
 
 async def until_fenced(
-    work: Any, session: Connection, run: RunRef, progress: Progress, started: float
+    work: Any, database: Database, run: RunRef, progress: Progress, started: float
 ) -> None:
-    """Do the work while the lease can be renewed; cancel it when the run is taken over."""
+    """Do the work while the lease can be renewed; cancel it when the run is taken over.
+
+    The run's own session may be busy, so another one renews it.
+    """
     task = asyncio.ensure_future(work)
     total: int | None = None
     note = note_part if run.part else renew
     try:
         await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         if not task.done():
-            total = await last_listed(session, run.workspace_id, run.connection_id)
+            async with database.brief_connection() as db:
+                total = await last_listed(db, run.workspace_id, run.connection_id)
         while not task.done():
             noted = progress.as_noted(total, time.monotonic() - started)
-            await note(session, run, noted)
+            async with database.brief_connection() as db:
+                await note(db, run, noted)
             await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         await task
     finally:

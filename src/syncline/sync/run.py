@@ -12,22 +12,22 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import psycopg
 
 from syncline.core.capabilities import Absence, Changes
-from syncline.core.errors import Fenced, SynclineError, UsageError
+from syncline.core.errors import DatabaseUnavailable, Fenced, SynclineError, UsageError
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.model import Cursor, Lane, Mode, Partition, RunState
 from syncline.core.ports import Connector
 from syncline.store.batches import write_items
 from syncline.store.cursors import read_cursors
-from syncline.store.database import Connection
+from syncline.store.database import Connection, Database
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
-from syncline.store.runs import RunRef, close_run, session_name
+from syncline.store.runs import RunRef, close_run
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.finish import finish, would_finish
 from syncline.sync.lane import taken_lane, told, until_fenced
@@ -69,25 +69,30 @@ async def run_connection(tools: Tools, request: RunRequest) -> Report:
         report.run = run.id
         hit(Failpoint.RUN_OPENED)
         _log.debug("Run %s of %s begins.", run.id, connection.name, extra={"run": run.id})
-        async with (
-            ending(session, run, report, request.stop) as started,
-            tools.database.connection(application=session_name(run)) as db,
-        ):
+        async with ending(tools.database, session, run, report, request.stop) as started:
             progress = Progress()
-            work = execute(tools, request, run, db, report, progress)
-            await until_fenced(work, session, run, progress, started)
+            work = execute(tools, request, run, session, report, progress)
+            await until_fenced(work, tools.database, run, progress, started)
     return report
 
 
 @asynccontextmanager
 async def ending(
-    session: Connection, run: RunRef, report: Report, stop: asyncio.Event, *, ago: float = 0.0
+    database: Database,
+    session: Connection,
+    run: RunRef,
+    report: Report,
+    stop: asyncio.Event,
+    *,
+    ago: float = 0.0,
 ) -> AsyncIterator[float]:
     """Close the run that is worked at within, whatever comes of it; unless it was shared out.
 
-    Gives the monotonic time that it began at, which was some seconds `ago`.
+    Gives the monotonic time that it began at, which was some seconds `ago`. Its session is not used
+    any more where it failed: nobody knows what it was at.
     """
     started = time.monotonic() - ago
+    closing: AbstractAsyncContextManager[Connection] = nullcontext(session)
     try:
         yield started
         if report.shared:
@@ -95,13 +100,16 @@ async def ending(
         report.state = RunState.INTERRUPTED if stop.is_set() else RunState.DONE
     except asyncio.CancelledError:
         report.state = RunState.INTERRUPTED
-        await asyncio.shield(_close(session, run, report, started))
+        await asyncio.shield(_close(database.brief_connection(), run, report, started))
         raise
     except (SynclineError, psycopg.Error) as error:
         report.state = RunState.FAILED
         report.error = told(error)
+        closing = database.brief_connection()
     hit(Failpoint.RUN_BEFORE_CLOSE)
-    await _close(session, run, report, started)
+    await _close(closing, run, report, started)
+    if report.state is RunState.FAILED:
+        await session.close()
     hit(Failpoint.RUN_CLOSED)
 
 
@@ -289,13 +297,16 @@ async def write_warnings(db: Connection, run: RunRef, report: Report) -> None:
         await write_items(db, run, [Item("warning", None, text) for text in shown])
 
 
-async def _close(session: Connection, run: RunRef, report: Report, started: float) -> None:
+async def _close(
+    closing: AbstractAsyncContextManager[Connection], run: RunRef, report: Report, started: float
+) -> None:
     report.seconds = time.monotonic() - started
     try:
-        await close_run(session, run, report.state, report.counts, report.error)
+        async with closing as db:
+            await close_run(db, run, report.state, report.counts, report.error)
     except Fenced as error:
         report.state, report.error = RunState.FAILED, told(error)
-    except psycopg.Error as error:
+    except (psycopg.Error, DatabaseUnavailable) as error:
         # The row stays `running`; the next run sees that our session is gone.
         report.state = RunState.FAILED
         report.error = report.error or told(error)

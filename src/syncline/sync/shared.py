@@ -17,7 +17,7 @@ from syncline.store import parts
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection
 from syncline.store.parts import Part, SharedRun
-from syncline.store.runs import RunRef, resume_run, session_name
+from syncline.store.runs import SESSION, RunRef, name_session, resume_run
 from syncline.store.timetable import connection_by_id
 from syncline.store.workspaces import workspace_name
 from syncline.sync.job_outcome import NEEDS_A_PERSON, outcome_of
@@ -59,7 +59,7 @@ def partition_handler(tools: Tools) -> Handler:
     async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
         assert job.connection_id is not None
         try:
-            async with tools.database.connection() as db:
+            async with tools.database.brief_connection() as db:
                 row = await connection_by_id(db, job.workspace_id, job.connection_id)
                 workspace = await workspace_name(db, job.workspace_id)
                 shared = await parts.find_shared(db, job)
@@ -88,17 +88,17 @@ async def _read_part(
     report: Report,
     stop: asyncio.Event,
 ) -> None:
-    async with tools.database.connection() as session:
+    async with tools.database.connection(application=SESSION) as session:
         begun = await parts.begin_part(session, shared.ref, int(job.payload["part"]), job.epoch)
         if begun is not None:
             run, partition, report.tally = begun
             assert partition is not None
             hit(Failpoint.PART_BEGUN)
+            await name_session(session, run)
             request = RunRequest(row, shared.mode, began=shared.started_at, stop=stop)
-            async with tools.database.connection(application=session_name(run)) as db:
-                progress = Progress()
-                work = _read(tools, request, run, db, partition, report, progress)
-                await until_fenced(work, session, run, progress, time.monotonic())
+            progress = Progress()
+            work = _read(tools, request, run, session, partition, report, progress)
+            await until_fenced(work, tools.database, run, progress, time.monotonic())
         if report.state is not RunState.INTERRUPTED:
             await parts.call_closer(session, shared.ref, int(job.payload["job"]))
 
@@ -150,23 +150,15 @@ async def close_run_of(
             report.state = RunState.INTERRUPTED
             return report
         run, _, report.tally = begun
+        await name_session(session, run)
         hit(Failpoint.CLOSING_BEGUN)
         request = RunRequest(row, shared.mode, began=shared.started_at, stop=stop)
-        async with (
-            ending(session, shared.ref, report, stop, ago=shared.seconds) as started,
-            tools.database.connection(application=session_name(run)) as db,
-        ):
+        ended = ending(tools.database, session, shared.ref, report, stop, ago=shared.seconds)
+        async with ended as started:
             progress = Progress()
-            work = _close(
-                tools,
-                request,
-                run,
-                db,
-                bytes.fromhex(str(job.payload["pipeline"])),
-                report,
-                progress,
-            )
-            await until_fenced(work, session, run, progress, started)
+            pipeline = bytes.fromhex(str(job.payload["pipeline"]))
+            work = _close(tools, request, run, session, pipeline, report, progress)
+            await until_fenced(work, tools.database, run, progress, started)
     return report
 
 

@@ -43,7 +43,7 @@ def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
             )
         force = bool(job.payload.get("force", False))
         try:
-            async with tools.database.connection() as db:
+            async with tools.database.brief_connection() as db:
                 row = await connection_by_id(db, job.workspace_id, job.connection_id)
                 workspace = await workspace_name(db, job.workspace_id)
                 shared = None if force else await find_shared(db, job)

@@ -34,12 +34,13 @@ from syncline.core.model import Validators
 from syncline.core.ports import Authentication, Clock, Explain, HttpResponse, Refusal
 from syncline.core.urls import normalise_url, origin_of, same_origin, shown_url
 from syncline.transport.answered import plain_headers, redirect_target
+from syncline.transport.bodies import FAILURES, Bodies
 from syncline.transport.classify import error_of_exception, error_of_status
 from syncline.transport.conditional import conditional_headers
 from syncline.transport.guard import UrlGuard
 from syncline.transport.hosts import Hosts, Shared
 from syncline.transport.kept_stream import Streamed, kept_stream
-from syncline.transport.limits import Limits, RateFloor, bounded_decoder, too_large
+from syncline.transport.limits import Limits
 from syncline.transport.oauth import OAuthTokens, Renewal, renewing
 from syncline.transport.politeness import Politeness
 from syncline.transport.resolver import GuardedResolver, Lookup, system_lookup
@@ -53,9 +54,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HARMLESS = frozenset({"accept", "accept-language"})
 _CONNECTIONS = 100
 _DNS_SECONDS = 60
-_REASON_BYTES = 16 * 1024
-"""Of a refusal's body are read, for the reason that it gives."""
-_FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 def default_user_agent() -> str:
@@ -125,6 +123,7 @@ class HttpSession:
         )
         self._answers = None if shared is None else shared.answers
         self._count = (count or _uncounted) if shared is None else shared.count
+        self._bodies = Bodies(self._limits, self._clock, self._count)
         self._user_agent = user_agent or default_user_agent()
         self._authentication = authentication
         self._explain = explain
@@ -210,7 +209,8 @@ class HttpSession:
                 received = plain_headers(response)
                 body = b""
                 if response.status != 304:
-                    body = b"".join([piece async for piece in self._body(response, final, bound)])
+                    pieces = self._bodies.pieces(response, final, bound)
+                    body = b"".join([piece async for piece in pieces])
                 return HttpResponse(response.status, final, received, body)
 
         try:
@@ -265,7 +265,7 @@ class HttpSession:
         try:
             opened, (response, final) = await self._retries.run(renewing(self._tokens, attempt))
             try:
-                async with aclosing(self._body(response, final, bound)) as pieces:
+                async with aclosing(self._bodies.pieces(response, final, bound)) as pieces:
                     received = plain_headers(response)
                     yield Streamed(response.status, final, received, pieces)
             finally:
@@ -342,7 +342,7 @@ class HttpSession:
                 allow_redirects=False,
                 timeout=self._timeout(request.seconds, scale),
             )
-        except _FAILURES as error:
+        except FAILURES as error:
             seconds = self._limits.connect_seconds * scale
             raise error_of_exception(error, shown_url(url), seconds) from error
 
@@ -367,7 +367,7 @@ class HttpSession:
         rest = rest_told(headers, self._clock.now()) if self._hosts is None else None
         error = error_of_status(status, shown_url(url), headers, self._clock.now(), rest=rest)
         if self._explain is not None:
-            body = await self._reason(response, url)
+            body = await self._bodies.beginning(response, url)
             refusal = Refusal(status, headers, body, error, request.url, url)
             error = self._explain(refusal) or error
         if isinstance(error, RateLimited) and error.retry_after:
@@ -377,52 +377,6 @@ class HttpSession:
             if self._hosts is not None:
                 raise await self._hosts.limited(host, error)
         raise error
-
-    async def _reason(self, response: aiohttp.ClientResponse, url: str) -> bytes:
-        """The beginning of a refusal's body; what came of it before any trouble."""
-        found = bytearray()
-        try:
-            async with aclosing(self._body(response, url, self._limits.body_bytes)) as pieces:
-                async for piece in pieces:
-                    found += piece
-                    if len(found) >= _REASON_BYTES:
-                        break
-        except SourceError:
-            pass
-        return bytes(found[:_REASON_BYTES])
-
-    async def _body(
-        self, response: aiohttp.ClientResponse, url: str, bound: int
-    ) -> AsyncGenerator[bytes, None]:
-        """The decoded body in pieces, within `bound` bytes both received and decoded."""
-        name = shown_url(url)
-        if (response.content_length or 0) > bound:
-            raise too_large(name, bound)
-        decoder = bounded_decoder(
-            response.headers.get("Content-Encoding", ""), self._limits, bound, name
-        )
-        floor = RateFloor(self._limits, self._clock.monotonic, name)
-        received = 0
-        try:
-            while True:
-                floor.ask()
-                data = await response.content.readany()
-                if not data:
-                    break
-                received += len(data)
-                self._count("received_bytes", len(data))
-                floor.got(received)
-                if received > bound:
-                    raise too_large(name, bound)
-                if decoder is None:
-                    yield data
-                else:
-                    for piece in decoder.feed(data):
-                        yield piece
-        except _FAILURES as error:
-            raise error_of_exception(error, name, self._limits.connect_seconds) from error
-        if decoder is not None and received:
-            decoder.close()
 
 
 def _uncounted(name: str, more: int) -> None:

@@ -27,7 +27,7 @@ _HORIZON = 2.0
 # by as much, so that a token spent at the end of its time is not one too many. Of a long bucket
 # that is a fiftieth; of one of a second a twentieth, since no program is always as punctual.
 _LIFE = 0.02
-_SHORT_LIFE = 0.05
+_SHORT_LIFE = 0.04
 _LONGEST_LIFE = 10.0
 _LIFE_UNMETERED = 5.0
 _SCARCE = 100

@@ -231,7 +231,6 @@ class ConfluenceConnector:
         self, space: str, since: datetime, *, bodies: bool
     ) -> AsyncIterator[Entry | Failed]:
         """What the index says was modified; a day more, whose versions are known."""
-        await self._access.viewers(space)
         kinds = ",".join(self._options.include)
         moment = (since - _OVERLAP).strftime("%Y-%m-%d %H:%M")
         cql = f'space="{space}" and type in ({kinds}) and lastmodified >= "{moment}"'

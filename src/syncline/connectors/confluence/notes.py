@@ -27,8 +27,9 @@ NOTES = Notes(
     deletions="what the list does not name is asked for, and gone once Confluence's own answer is "
     "that there is no such content, or none that the account may view.",
     requests="first sync: one for 50 pages with what hangs on them, one for each user whom texts "
-    "link to, two for each attached text. Without news: one, and two for each space. What changed: "
-    "one each. Complete list: one for 200 pages.",
+    "link to, two for each attached text. Without news: one, and one for each space; two for "
+    "each where anything was modified within a day. What changed: one each. Complete list: one for "
+    "200 pages.",
     credentials="a personal access token (profile, Settings, Personal Access Tokens), or the "
     "option `username` with its password as `token`. The account must be able to view the spaces, "
     "and to administer them if their permissions are to be read (Confluence 9.1 or newer).",

@@ -49,7 +49,7 @@ class Opened:
 
     async def cursor(self) -> Cursor:
         """Where the feed ends now."""
-        (last,) = [each for each in await self.changes() if isinstance(each, Checkpoint)]
+        *_, last = [each for each in await self.changes() if isinstance(each, Checkpoint)]
         return last.cursor
 
     async def principals(self, title: str) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from syncline.core.errors import Rejected
-from syncline.core.model import Cursor, Failed
+from syncline.core.model import Cursor, Entry, Failed
 from syncline.testing.fake_server import answers
 from syncline.testing.fakes.confluence import FakeConfluence
 from tests.unit.connectors.confluence.conftest import Open
@@ -75,6 +75,30 @@ async def test_the_watermark_is_behind_now(wiki: FakeConfluence, open_wiki: Open
     async with open_wiki() as opened:
         cursor = await opened.cursor()
     assert cursor.value == {"since": (wiki.clock.now() - timedelta(minutes=10)).isoformat()}
+
+
+async def test_without_news_a_space_costs_one_request(
+    wiki: FakeConfluence, open_wiki: Open
+) -> None:
+    """And the list of spaces one; who may view a space is asked once something in it is new."""
+    wiki.add_space("HR", "Personnel", viewers=[("group", "staff")])
+    _fill(wiki, 3)
+    wiki.clock.advance(3 * 24 * _HOUR)
+    async with open_wiki() as opened:
+        cursor = await opened.cursor()
+    before = len(wiki.requests)
+    async with open_wiki() as opened:
+        await opened.connector.check()
+        assert await opened.titles(cursor) == []
+    assert len(wiki.requests) - before == 3
+    wiki.create("HR", "Just hired")
+    wiki.clock.advance(1)
+    before = len(wiki.requests)
+    async with open_wiki() as opened:
+        await opened.connector.check()
+        (entry,) = [each for each in await opened.changes(cursor) if isinstance(each, Entry)]
+    assert entry.id.startswith("page:")
+    assert len(wiki.requests) - before == 4
 
 
 async def test_newer_cursors_are_refused_with_a_hint(open_wiki: Open) -> None:
