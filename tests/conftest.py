@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+import syncline
 from syncline.core import redaction
 from syncline.settings import Settings
 from syncline.store.database import Connection, Database
@@ -39,6 +40,13 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("syncline")
+
+
+def pytest_configure() -> None:
+    """The commands that tests start have to be of the same code."""
+    found, here = Path(syncline.__file__).resolve(), Path(__file__).resolve().parents[1]
+    if here not in found.parents:
+        pytest.exit(f"Syncline would be tested from {found}: `make .venv/.development` first.", 4)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -58,7 +58,7 @@ class Commands:
             **self.settings.to_environment(),
             **ENVIRONMENT,
             "SYNCLINE_WORKSPACE": self.workspace,
-            "PYTHONPATH": os.pathsep.join((str(_ROOT), str(_ROOT / "src"))),
+            "PYTHONPATH": str(_ROOT),
             **more,
         }
 
