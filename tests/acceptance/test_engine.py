@@ -13,7 +13,7 @@ from syncline.engines.embedded import EmbeddedEngine
 from syncline.store import jobs
 from syncline.store.database import Connection, Database
 from syncline.store.workspaces import make_workspace
-from tests.support.queue import empty_queue, job, rows, states
+from tests.support.queue import empty_queue, job, rows, states, undo_claim
 
 
 @pytest.fixture
@@ -131,4 +131,45 @@ async def test_a_new_job_wakes_it(
         held.let[(await held.next()).id].set()
     stop.set()
     await running
+    assert await rows(db, workspace) == []
+
+
+async def test_a_claim_that_a_crash_has_undone_is_given_up(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Its job is claimed anew, once what was done of it has ended and can tell nothing any more."""
+    await jobs.enqueue(db, [job(workspace), job(workspace)])
+    held, stop = _Held(), asyncio.Event()
+    told: list[tuple[int, str]] = []
+    cancelled: list[int] = []
+
+    async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
+        try:
+            return await held.handle(job, stop)
+        except asyncio.CancelledError:
+            cancelled.append(job.id)
+            raise
+
+    def ended(job: ClaimedJob, outcome: Outcome, state: str) -> None:
+        told.append((job.id, state))
+        if len(told) == 3:
+            stop.set()
+
+    engine = EmbeddedEngine(database, {"noop": handle}, 2, on_ended=ended)
+    running = asyncio.create_task(_run(engine, stop))
+    lost, kept = await held.next(), await held.next()
+    async with db.transaction():
+        await undo_claim(db, lost.id)
+        await db.execute(
+            "SELECT pg_terminate_backend(l.pid, 10000) FROM pg_locks l WHERE l.locktype ="
+            " 'advisory' AND (l.classid::bigint << 32 | l.objid::bigint)"
+            " = hashtextextended('syncline worker ' || %s, 0)",
+            (engine.owner,),
+        )
+    again = await held.next()
+    assert (again.id, again.epoch, cancelled) == (lost.id, lost.epoch, [lost.id])
+    held.let[lost.id].set()
+    held.let[kept.id].set()
+    await running
+    assert sorted(told) == sorted([(lost.id, "taken over"), (lost.id, "done"), (kept.id, "done")])
     assert await rows(db, workspace) == []

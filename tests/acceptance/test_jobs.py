@@ -15,7 +15,7 @@ from syncline.store import jobs
 from syncline.store.database import Connection, Database
 from syncline.store.jobs_read import cancel_job, find_job, list_jobs, retry_job
 from syncline.store.workspaces import make_workspace
-from tests.support.queue import claim, empty_queue, job, rows, shift_clock, states
+from tests.support.queue import claim, empty_queue, job, rows, shift_clock, states, undo_claim
 
 POSTGRES = ("16", "18")
 _CAUSE = {"code": "transient", "message": "it was not there"}
@@ -97,7 +97,9 @@ async def test_who_has_lost_a_job_changes_nothing(db: Connection, workspace: Wor
     assert await jobs.rescue(db) == []
     await shift_clock(db, jobs.LEASE_SECONDS - 1)
     assert await jobs.rescue(db) == []
-    assert await jobs.renew(db, [(mine.id, mine.epoch)]) == {(mine.id, mine.epoch): False}
+    assert await jobs.renew(db, [(mine.id, mine.epoch)], owner=mine.owner) == {
+        (mine.id, mine.epoch): False
+    }
     await shift_clock(db, jobs.LEASE_SECONDS + 1)
     assert await jobs.rescue(db) == []
     await shift_clock(db, 2.0 * jobs.LEASE_SECONDS)
@@ -106,10 +108,29 @@ async def test_who_has_lost_a_job_changes_nothing(db: Connection, workspace: Wor
     (theirs,) = await claim(db, "them")
     assert theirs.attempts == 2
     before = await rows(db, workspace)
-    assert await jobs.renew(db, [(mine.id, mine.epoch)]) == {}
+    assert await jobs.renew(db, [(mine.id, mine.epoch)], owner=mine.owner) == {}
     for outcome in (Done(), Dead(_CAUSE), Retry(1, _CAUSE), Released()):
         assert await jobs.finish(db, [(mine, outcome)]) == {}
     assert await rows(db, workspace) == before
+
+
+async def test_a_claim_that_a_crash_has_undone_is_nobodys(
+    db: Connection, workspace: WorkspaceId
+) -> None:
+    """Claims do not wait for the disk: the next one of such a job has the same epoch."""
+    await jobs.enqueue(db, [job(workspace)])
+    (mine,) = await claim(db)
+    await undo_claim(db, mine.id)
+    for outcome in (Done(), Retry(1, _CAUSE)):
+        assert await jobs.finish(db, [(mine, outcome)]) == {}
+    (theirs,) = await claim(db, "them")
+    assert (theirs.id, theirs.epoch) == (mine.id, mine.epoch)
+    before = await rows(db, workspace)
+    assert await jobs.renew(db, [(mine.id, mine.epoch)], owner=mine.owner) == {}
+    for outcome in (Done(), Dead(_CAUSE), Retry(1, _CAUSE), Released()):
+        assert await jobs.finish(db, [(mine, outcome)]) == {}
+    assert await rows(db, workspace) == before
+    assert await jobs.finish(db, [(theirs, Done())]) == {theirs.id: "done"}
 
 
 async def test_the_jobs_of_a_dead_worker_are_ready_at_once(
@@ -248,7 +269,9 @@ async def test_a_job_can_be_cancelled(db: Connection, workspace: WorkspaceId) ->
     (claimed,) = await claim(db)
     assert claimed.id == running
     assert await cancel_job(db, workspace, running) == "running"
-    assert await jobs.renew(db, [(running, claimed.epoch)]) == {(running, claimed.epoch): True}
+    assert await jobs.renew(db, [(running, claimed.epoch)], owner=claimed.owner) == {
+        (running, claimed.epoch): True
+    }
     await jobs.finish(db, [(claimed, Released())])
     assert await states(db, workspace) == ["cancelled", "cancelled"]
     with pytest.raises(UsageError, match="cancelled already"):

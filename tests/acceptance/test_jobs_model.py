@@ -153,7 +153,9 @@ class _Queue(RuleBasedStateMachine):
     @rule(chance=st.data())
     def renew(self, chance: st.DataObject) -> None:
         claimed = chance.draw(st.sampled_from(self.claims))
-        kept = self._run(jobs.renew(self.server.db, [(claimed.id, claimed.epoch)]))
+        kept = self._run(
+            jobs.renew(self.server.db, [(claimed.id, claimed.epoch)], owner=claimed.owner)
+        )
         model = self.known.get(claimed.id)
         if model is None or model.state != "running" or model.epoch != claimed.epoch:
             assert kept == {}

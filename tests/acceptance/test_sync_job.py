@@ -26,7 +26,7 @@ def job(listing: Syncs, world: World) -> ClaimedJob:
     """A job to sync a source of one entry."""
     world.put("a", "# A\n\ntext")
     row = listing.row
-    return ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1)
+    return ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1, owner="us")
 
 
 async def _do(syncs: Syncs, job: ClaimedJob, stop: asyncio.Event | None = None) -> Outcome:

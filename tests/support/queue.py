@@ -27,6 +27,15 @@ async def shift_clock(db: Connection, seconds: float) -> None:
     await db.execute("SELECT set_config('syncline.clock_shift', %s, false)", (f"{seconds} s",))
 
 
+async def undo_claim(db: Connection, job: int) -> None:
+    """As a crash of the server does that comes before the claim is on the disk."""
+    await db.execute(
+        "UPDATE jobs SET state = 'ready', epoch = epoch - 1, attempts = attempts - 1,"
+        " owner = NULL, lease_until = NULL WHERE id = %s",
+        (job,),
+    )
+
+
 async def rows(db: Connection, workspace: WorkspaceId) -> list[tuple[int, str, int, int]]:
     """Id, state, attempts and epoch, by id."""
     found = await db.execute(

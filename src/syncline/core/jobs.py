@@ -64,7 +64,8 @@ class ClaimedJob(Struct, frozen=True):
     attempts: int
     """This one included."""
     epoch: int
-    """What every write about the job must carry."""
+    owner: str
+    """Whose it is: every write about the job must carry both."""
 
 
 class Done(Struct, frozen=True):

@@ -116,6 +116,7 @@ class EmbeddedEngine:
             )
             await jobs.hold_worker(listening, self.owner, self.handlers)
             await listening.execute(f"LISTEN {jobs.CHANNEL}")
+            await self._settle(telling)
             outage.over()
             beside = [
                 asyncio.create_task(each)
@@ -129,6 +130,20 @@ class EmbeddedEngine:
                 for task in beside:
                     task.cancel()
                 await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _settle(self, telling: Connection) -> None:
+        """Before anything is claimed: give up what was lost while the database was away.
+
+        A crash of the server may have undone a claim, and our next one of that job would look the
+        same: what the former did must neither run on nor be told then.
+        """
+        mine = dict(self._running)
+        kept = await jobs.renew(telling, list(mine), owner=self.owner, lease=self.lease)
+        lost = [running.task for key, running in mine.items() if key not in kept]
+        for task in lost:
+            task.cancel()
+        await asyncio.gather(*lost, return_exceptions=True)
+        await self._tell_ended(telling)
 
     async def _claim(
         self, db: Connection, stop: asyncio.Event, beside: Sequence[asyncio.Task[None]]
@@ -205,13 +220,16 @@ class EmbeddedEngine:
             if not self._ended:
                 self._news.clear()
                 await self._news.wait()
-            ended = list(self._ended)
-            told = [each for each in ended if not isinstance(each[1], HandedOn)]
-            states = await jobs.finish(telling, told) if told else {}
-            del self._ended[: len(ended)]
-            self._wake.set()
-            for job, outcome in told:
-                self.on_ended(job, outcome, states.get(job.id, "taken over"))
+            await self._tell_ended(telling)
+
+    async def _tell_ended(self, telling: Connection) -> None:
+        ended = list(self._ended)
+        told = [each for each in ended if not isinstance(each[1], HandedOn)]
+        states = await jobs.finish(telling, told) if told else {}
+        del self._ended[: len(ended)]
+        self._wake.set()
+        for job, outcome in told:
+            self.on_ended(job, outcome, states.get(job.id, "taken over"))
 
     async def _listen(self, listening: Connection) -> None:
         async for notice in listening.notifies():
@@ -228,7 +246,7 @@ class EmbeddedEngine:
             mine = dict(self._running)
             if not mine:
                 continue
-            kept = await jobs.renew(telling, list(mine), lease=self.lease)
+            kept = await jobs.renew(telling, list(mine), owner=self.owner, lease=self.lease)
             for key, running in mine.items():
                 if key not in kept:
                     running.task.cancel()

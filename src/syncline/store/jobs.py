@@ -1,7 +1,8 @@
 """The queue: enqueue, claim, renew, finish. One of the few files that look across workspaces.
 
 The table is the truth. A claim gives an epoch and a lease; whatever is written about a job names
-its epoch, so that who has lost it changes nothing. A worker also holds an advisory lock as long
+its epoch and its owner, so that who has lost it changes nothing. (A crash of the server may undo a
+claim, and the next one has the same epoch.) A worker also holds an advisory lock as long
 as it lives: jobs of one that has died are ready again at once, not only when the lease lapses.
 
 Fair between workspaces: each job gets a turn when it is enqueued, one more than the last of its
@@ -94,7 +95,7 @@ async def claim(
     """
     async with db.cursor(row_factory=class_row(ClaimedJob)) as cursor:
         await cursor.execute(
-            "SELECT id, workspace_id, connection_id, kind, payload, version, attempts, epoch"
+            "SELECT id, workspace_id, connection_id, kind, payload, version, attempts, epoch, owner"
             " FROM claim_jobs(%s, %s, %s, %s, %s) ORDER BY priority DESC, turn, id",
             (owner, most, round(lease), per_key, None if kinds is None else list(kinds)),
         )
@@ -102,15 +103,15 @@ async def claim(
 
 
 async def renew(
-    db: Connection, jobs: Sequence[tuple[int, int]], *, lease: float = LEASE_SECONDS
+    db: Connection, jobs: Sequence[tuple[int, int]], *, owner: str, lease: float = LEASE_SECONDS
 ) -> dict[tuple[int, int], bool]:
     """Extend the leases of these (id, epoch); those that are still ours, and whether to cancel."""
     found = await db.execute(
         "UPDATE jobs j SET lease_until = moment() + make_interval(secs => %s)"
         " FROM (SELECT * FROM unnest(%s::bigint[], %s::int[]) AS u (id, epoch) ORDER BY id) u"
-        " WHERE j.id = u.id AND j.epoch = u.epoch AND j.state = 'running'"
+        " WHERE j.id = u.id AND j.epoch = u.epoch AND j.state = 'running' AND j.owner = %s"
         " RETURNING j.id, j.epoch, j.cancel",
-        (lease, [job for job, _ in jobs], [epoch for _, epoch in jobs]),
+        (lease, [job for job, _ in jobs], [epoch for _, epoch in jobs], owner),
     )
     return {(row[0], row[1]): row[2] for row in await found.fetchall()}
 
@@ -132,7 +133,7 @@ async def finish(db: Connection, outcomes: Sequence[tuple[ClaimedJob, Outcome]])
 
 
 def _in_words(job: ClaimedJob, outcome: Outcome) -> dict[str, Json]:
-    words: dict[str, Json] = {"id": job.id, "epoch": job.epoch}
+    words: dict[str, Json] = {"id": job.id, "epoch": job.epoch, "owner": job.owner}
     match outcome:
         case Done():
             return words | {"outcome": "done"}

@@ -98,14 +98,15 @@ async def share_out(
         found = await db.execute(
             "UPDATE jobs SET state = 'waiting', owner = NULL, lease_until = NULL, attempts = 0,"
             " run_at = moment() + make_interval(secs => %s), payload = payload - 'force' || %s,"
-            " error = %s WHERE id = %s AND epoch = %s AND state = 'running' AND NOT cancel"
-            " RETURNING priority, limit_keys",
+            " error = %s WHERE id = %s AND epoch = %s AND owner = %s AND state = 'running'"
+            " AND NOT cancel RETURNING priority, limit_keys",
             (
                 _LOOK_SECONDS,
                 Jsonb(about),
                 Jsonb(_reason(run, len(partitions))),
                 job.id,
                 job.epoch,
+                job.owner,
             ),
         )
         ours = await found.fetchone()
@@ -200,6 +201,7 @@ async def rest(db: Connection, run: RunRef, job: ClaimedJob) -> bool:
         "run": run.id,
         "job": job.id,
         "epoch": job.epoch,
+        "owner": job.owner,
         "look": _LOOK_SECONDS,
         "lease": LEASE_SECONDS,
     }
@@ -210,8 +212,8 @@ async def rest(db: Connection, run: RunRef, job: ClaimedJob) -> bool:
             "UPDATE jobs SET state = 'waiting', owner = NULL, lease_until = NULL,"
             " attempts = greatest(attempts - 1, 0),"
             " run_at = moment() + make_interval(secs => %(look)s)"
-            " WHERE id = %(job)s AND epoch = %(epoch)s AND state = 'running' AND NOT cancel"
-            f" AND {_LEFT} > 0",
+            " WHERE id = %(job)s AND epoch = %(epoch)s AND owner = %(owner)s AND NOT cancel"
+            f" AND state = 'running' AND {_LEFT} > 0",
             values,
         )
         await db.execute(

@@ -505,18 +505,19 @@ BEGIN
     FROM ours o WHERE j.id = o.id RETURNING j.*;
 END $$;
 
--- What came of jobs, where their epochs are still the ones that were claimed: their new states, and
--- whether others may have waited for their end. One that loses the database costs no attempt, unless
--- it does so again and again while others do not: while it waited, another was done; or no other
--- has lost it.
+-- What came of jobs, where they are still whose they were: their new states, and whether others may
+-- have waited for their end. (Workers of an older version name no owner.) One that loses the
+-- database costs no attempt, unless it does so again and again while others do not: while it waited,
+-- another was done; or no other has lost it.
 CREATE FUNCTION finish_jobs(outcomes jsonb, most_attempts integer)
 RETURNS TABLE (id bigint, state text, limited boolean) LANGUAGE plpgsql
 SET enable_bitmapscan = off SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN QUERY
     DELETE FROM jobs j
-    USING jsonb_to_recordset(outcomes) AS u (id bigint, epoch integer, outcome text)
+    USING jsonb_to_recordset(outcomes) AS u (id bigint, epoch integer, owner text, outcome text)
     WHERE u.outcome = 'done' AND j.id = u.id AND j.epoch = u.epoch AND j.state = 'running'
+        AND j.owner = coalesce(u.owner, j.owner)
     RETURNING j.id, 'done', j.limit_keys IS NOT NULL;
     IF FOUND AND EXISTS (SELECT FROM jobs j WHERE j.losses > 0) THEN
         -- The database is not away: those that have lost it and wait are outlived by others.
@@ -539,8 +540,8 @@ BEGIN
         error = CASE WHEN u.outcome = 'lost' AND e.tried THEN u.error || jsonb_build_object('message',
             format('%s (%s times in a row, while other jobs did not lose it)',
                    u.error ->> 'message', e.lost)) ELSE coalesce(u.error, j.error) END
-    FROM jsonb_to_recordset(outcomes) AS u (id bigint, epoch integer, outcome text, wait float8,
-            error jsonb, losses integer)
+    FROM jsonb_to_recordset(outcomes) AS u (id bigint, epoch integer, owner text, outcome text,
+            wait float8, error jsonb, losses integer)
         JOIN jobs k ON k.id = u.id
         CROSS JOIN LATERAL (SELECT CASE WHEN u.outcome <> 'lost' THEN 1
             WHEN k.losses = 0 OR k.outlived OR NOT EXISTS (
@@ -549,6 +550,7 @@ BEGIN
         CROSS JOIN LATERAL (SELECT l.lost, u.outcome = 'retry'
             OR u.outcome = 'lost' AND l.lost > u.losses AS tried) e
     WHERE u.outcome <> 'done' AND j.id = u.id AND j.epoch = u.epoch AND j.state = 'running'
+        AND j.owner = coalesce(u.owner, j.owner)
     RETURNING j.id, j.state, j.limit_keys IS NOT NULL;
 END $$;
 

@@ -77,7 +77,7 @@ async def test_a_site_that_wants_a_long_rest_gets_it(site: FakeSite, synced: Syn
 async def test_the_job_comes_back_when_it_was_told(site: FakeSite, synced: SyncedSite) -> None:
     """A little later, not sooner; and not as an attempt that failed."""
     row = synced.syncs.row
-    job = ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1)
+    job = ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1, owner="us")
     handle = sync_handler(synced.syncs.tools, lambda report: None)
     for path in _fill(site, 10):
         site.misbehave(rate_limits("3000"), path)
