@@ -8,13 +8,21 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from syncline.core.jobs import Done, Retry
+from syncline.core.jobs import Done, NewJob, Retry
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.scheduling.schedule import Adaptive, Every, Manual
 from syncline.store import jobs, planner
 from syncline.store.connections import add_connection
 from syncline.store.database import Connection, Database
-from syncline.store.timetable import Times, note_attention, pause, resume, set_schedule, times_of
+from syncline.store.timetable import (
+    Times,
+    note_attention,
+    pause,
+    resume,
+    set_active,
+    set_schedule,
+    times_of,
+)
 from syncline.store.workspaces import make_workspace
 from syncline.sync.scheduler import Scheduler
 from tests.support.queue import claim, empty_queue, shift_clock, states
@@ -196,6 +204,25 @@ async def test_only_what_may_run_is_planned(
     assert await scheduler.run_once(db) == 2
     await pause(db, workspace, connection)
     assert sorted(await states(db, workspace)) == ["cancelled", "ready"]
+
+
+async def test_what_waits_is_cancelled_where_nothing_runs_by_itself(
+    db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """Of a paused connection and of an inactive workspace: jobs of both lanes, and no others."""
+    first, second = await _connect(db, workspace), await _connect(db, workspace, "another")
+    elsewhere = await make_workspace(db, f"beside {workspace}")
+    third = await _connect(db, elsewhere)
+    assert await scheduler.run_once(db) == 3
+    for each in (first, second):
+        await jobs.enqueue(db, [NewJob(workspace, "reconcile", connection_id=each)])
+    await pause(db, workspace, first)
+    assert sorted(await states(db, workspace)) == ["cancelled"] * 2 + ["ready"] * 2
+    await set_active(db, workspace, active=False)
+    assert await states(db, workspace) == ["cancelled"] * 4
+    assert [job.connection_id for job in await claim(db)] == [third]
+    assert await scheduler.run_once(db) == 0
+    await db.execute("DELETE FROM connections WHERE workspace_id = %s", (elsewhere,))
 
 
 async def test_the_settings_say_when_the_others_run(

@@ -16,7 +16,8 @@ from syncline.service import Service
 from syncline.settings import Settings
 from syncline.store import jobs
 from syncline.store.database import Connection
-from syncline.store.workspaces import find_workspace, set_active
+from syncline.store.timetable import set_active
+from syncline.store.workspaces import find_workspace
 from tests.support.commands import Commands
 from tests.support.queue import claim, empty_queue
 

@@ -41,7 +41,8 @@ class Workspaces(Part):
         await self._set(name, active=True)
 
     async def _set(self, name: str, *, active: bool) -> None:
-        from syncline.store.workspaces import find_workspace, set_active
+        from syncline.store.timetable import set_active
+        from syncline.store.workspaces import find_workspace
 
         async with self._client.database.connection() as db:
             await set_active(db, await find_workspace(db, name), active=active)

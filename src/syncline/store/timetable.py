@@ -22,6 +22,7 @@ __all__ = [
     "note_attention",
     "pause",
     "resume",
+    "set_active",
     "set_freshness",
     "set_schedule",
     "times_of",
@@ -96,11 +97,38 @@ async def set_freshness(
 
 async def pause(db: Connection, workspace: WorkspaceId, connection: ConnectionId) -> None:
     """No slots any more; a job that waits is cancelled, a run that is under way is not."""
+    async with db.transaction():
+        await db.execute(
+            "UPDATE connections SET paused = true, next_due = NULL"
+            " WHERE workspace_id = %s AND id = %s",
+            (workspace, connection),
+        )
+        await _cancel_waiting(db, workspace, connection)
+
+
+async def set_active(db: Connection, workspace: WorkspaceId, *, active: bool) -> None:
+    """Whether the workspace's connections run by themselves.
+
+    Where they do no longer, jobs that wait are cancelled, runs that are under way are not.
+    """
+    async with db.transaction():
+        await db.execute("UPDATE workspaces SET active = %s WHERE id = %s", (active, workspace))
+        if not active:
+            # Slots of what does not run would be looked at by every tick.
+            await db.execute(
+                "UPDATE connections SET next_due = NULL WHERE workspace_id = %s", (workspace,)
+            )
+            await _cancel_waiting(db, workspace)
+
+
+async def _cancel_waiting(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId | None = None
+) -> None:
+    """Jobs of either lane; those that wait for the partitions of a run are part of it."""
     await db.execute(
-        "WITH held AS (UPDATE connections SET paused = true, next_due = NULL"
-        " WHERE workspace_id = %(workspace)s AND id = %(id)s)"
-        " UPDATE jobs SET state = 'cancelled', ended_at = moment()"
-        " WHERE workspace_id = %(workspace)s AND connection_id = %(id)s AND kind = 'sync'"
+        "UPDATE jobs SET state = 'cancelled', ended_at = moment()"
+        " WHERE workspace_id = %(workspace)s AND kind IN ('sync', 'reconcile')"
+        " AND connection_id = coalesce(%(id)s::bigint, connection_id)"
         " AND state IN ('waiting', 'ready') AND NOT EXISTS (SELECT FROM runs r"
         " WHERE r.workspace_id = jobs.workspace_id AND r.state = 'running'"
         " AND r.id = (jobs.payload ->> 'run')::bigint)",

@@ -11,7 +11,6 @@ __all__ = [
     "find_workspace",
     "list_workspaces",
     "make_workspace",
-    "set_active",
     "workspace_name",
 ]
 
@@ -55,14 +54,3 @@ async def list_workspaces(db: Connection) -> list[str]:
     """All names, sorted."""
     found = await db.execute("SELECT name FROM workspaces ORDER BY name")
     return [row[0] for row in await found.fetchall()]
-
-
-async def set_active(db: Connection, workspace: WorkspaceId, *, active: bool) -> None:
-    """Whether the workspace's connections run by themselves."""
-    async with db.transaction():
-        await db.execute("UPDATE workspaces SET active = %s WHERE id = %s", (active, workspace))
-        if not active:
-            # Slots of what does not run would be looked at by every tick.
-            await db.execute(
-                "UPDATE connections SET next_due = NULL WHERE workspace_id = %s", (workspace,)
-            )

@@ -31,8 +31,8 @@ from syncline.store.connections import (
     row_by_id,
 )
 from syncline.store.database import Connection
-from syncline.store.timetable import pause, resume, set_schedule
-from syncline.store.workspaces import make_workspace, set_active
+from syncline.store.timetable import pause, resume, set_active, set_schedule
+from syncline.store.workspaces import make_workspace
 from syncline.sync.declared import Declaration
 from syncline.sync.desired import Desired, desired_connection
 from syncline.sync.secrets import keep_secrets, merged_secrets, open_or_forget
