@@ -183,6 +183,30 @@ async def test_a_window_that_moves_with_the_clock_reads_what_is_recent(
     assert "edited" not in (await documents(listing))["fresh"]
 
 
+async def test_a_window_that_moves_leaves_no_gap_where_runs_have_failed(
+    listing: Syncs, world: World
+) -> None:
+    """It begins an hour before the last run that read all, however long ago that was."""
+    await configure(listing, filter={"updated_within": "32h"})
+    await listing.run()
+    now = datetime.now(UTC)
+    await _last_complete(listing, now - timedelta(hours=50))
+    for name, hours in (("meanwhile", 40), ("before", 60)):
+        moment = (now - timedelta(hours=hours)).isoformat()
+        world.put(name, f"# {name}\n\ntext of {name}", metadata={"updated_at": moment})
+    report = await listing.run()
+    assert (set(await documents(listing)), report.counts["filtered"]) == ({"meanwhile"}, 1)
+
+
+async def _last_complete(syncs: Syncs, moment: datetime) -> None:
+    """As if no run had been done since."""
+    async with syncs.tools.database.connection() as db:
+        await db.execute(
+            "UPDATE connections SET fresh_at = %s WHERE workspace_id = %s AND id = %s",
+            (moment, syncs.row.workspace_id, syncs.row.id),
+        )
+
+
 async def test_a_moved_entry_keeps_its_document(listing: Syncs, world: World) -> None:
     """The same content under another id: the document keeps its identity, nothing is embedded
     again, and neither a creation nor a deletion is counted."""

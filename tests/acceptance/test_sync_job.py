@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from syncline.core.errors import Fenced
 from syncline.core.jobs import ClaimedJob, Dead, Done, Lost, Outcome, Released, Retry, Snooze
 from syncline.core.model import ConnectionId, Mode, RunState
 from syncline.store.runs import let_go, open_run
@@ -66,6 +67,13 @@ async def test_a_database_that_is_away_is_not_the_jobs_fault(
     report = Report("docs", "incremental", state=RunState.FAILED)
     report.error = told(psycopg.errors.DiskFull("no space left on device"))
     assert "disk is full" in str(report.error["message"])
+    assert isinstance(await outcome_of(listing.tools, job, report), Snooze)
+
+
+async def test_a_run_that_was_taken_over_is_no_attempt(listing: Syncs, job: ClaimedJob) -> None:
+    """Somebody has forced another one, which may read less: ours is done after it."""
+    report = Report("docs", "incremental", state=RunState.FAILED)
+    report.error = told(Fenced("Run 7 has been taken over by another."))
     assert isinstance(await outcome_of(listing.tools, job, report), Snooze)
 
 

@@ -145,7 +145,7 @@ class Filter(BaseModel):
         )
 
     def at(self, now: datetime) -> Filter:
-        """The same filter, in which `updated_within` ends at this time."""
+        """The same filter, in which `updated_within` reaches back from this time."""
         placed = self.model_copy()
         placed._now = now  # noqa: SLF001 - our own
         return placed

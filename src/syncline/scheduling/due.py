@@ -88,7 +88,8 @@ def next_due(schedule: Schedule, facts: Facts, *, now: datetime) -> datetime | N
             return next_cron_time(expression, zone, after)
         case Adaptive():
             interval = interval_of(schedule, facts.history, now)
-            return _next_on_grid(after, interval, (last or now) - _EPOCH)
+            # Those that were made together take turns from their second run on.
+            return _next_on_grid(after, interval, _turn(interval, facts))
     assert_never(schedule)
 
 

@@ -54,7 +54,7 @@ def parse(text: str, *, zone: str = "UTC") -> Schedule:
         case "hourly":
             return _parse_hourly(rest)
         case "every":
-            return Every(_parse_interval("".join(rest)))
+            return Every(_parse_interval("".join(rest))) if rest else Every()
         case "cron":
             return _parse_cron(rest, zone)
         case "adaptive":

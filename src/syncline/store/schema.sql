@@ -992,7 +992,7 @@ BEGIN
         END IF;
         RETURN NULL;
     END IF;
-    IF coalesce((NEW.counts ->> 'incomplete')::integer, 0) = 0 THEN
+    IF coalesce((NEW.counts ->> 'incomplete')::integer, 0) = 0 AND NEW.mode <> 'backfill' THEN
         UPDATE connections SET fresh_at = NEW.started_at, behind_since = NULL
             WHERE workspace_id = NEW.workspace_id AND id = NEW.connection_id;
         over := over || 'freshness_missed'::text;

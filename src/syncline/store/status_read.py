@@ -104,6 +104,18 @@ async def workspace_size(db: Connection, workspace: WorkspaceId) -> tuple[int, i
     return row[0], row[1], row[2]
 
 
+async def fresh_at(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId
+) -> datetime | None:
+    """When the newest run began that read all of it; None where there was none."""
+    found = await db.execute(
+        "SELECT fresh_at FROM connections WHERE workspace_id = %s AND id = %s",
+        (workspace, connection),
+    )
+    row = await found.fetchone()
+    return None if row is None else row[0]
+
+
 async def last_listed(
     db: Connection, workspace: WorkspaceId, connection: ConnectionId
 ) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from syncline.core.errors import DatabaseLost, DatabaseUnavailable
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced, RunInProgress
 from syncline.core.jobs import (
     ClaimedJob,
     Dead,
@@ -28,6 +28,9 @@ _LIMITED_SECONDS = 60.0
 _LONGEST_SECONDS = 3600.0
 _DATABASE_SECONDS = 30.0
 _LATER = ("rate_limited", "breaker_open")
+_TAKEN = (Fenced.__name__, RunInProgress.__name__)
+"""Somebody else runs it by now, with `--force` or because we were not heard of."""
+_TAKEN_SECONDS = 30.0
 NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
 """Codes of what no further attempt can mend."""
 
@@ -47,6 +50,8 @@ async def outcome_of(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
         return Dead(error)
     if code in _LATER:
         return Snooze(_snooze_seconds(error.get("retry_after"), random.random()), error)  # noqa: S311
+    if code in _TAKEN:
+        return Snooze(_snooze_seconds(_TAKEN_SECONDS, random.random()), error)  # noqa: S311
     if code == DatabaseLost.__name__:
         return Lost(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
     if code == DatabaseUnavailable.__name__:  # not the job's fault: no attempt is counted

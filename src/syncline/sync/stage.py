@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import count
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection, moment
 from syncline.store.models import announce_model
 from syncline.store.runs import RunRef
+from syncline.store.status_read import fresh_at
 from syncline.sync.dispatch import Dispatcher
 from syncline.sync.intake import Intake
 from syncline.sync.opening import Scope
@@ -31,6 +33,8 @@ from syncline.sync.work import RunContext
 __all__ = ["Stage", "opened"]
 
 _context_ids = count(1)
+_OVERLAP = timedelta(hours=1)
+"""The source's clock may be behind ours."""
 
 
 class Stage(Struct, frozen=True):
@@ -124,6 +128,10 @@ async def _rules(
     now = None
     if wanted.updated_within is not None:
         now = request.began or await moment(db)
+        fresh = await fresh_at(db, row.workspace_id, row.id)
+        if fresh is not None:
+            # Days that failed are not left out: it begins no later than the last run that read all.
+            now = min(now, fresh - _OVERLAP + wanted.updated_within)
         wanted = wanted.at(now)
     if request.since is not None:
         since = max(request.since, wanted.updated_since or request.since)

@@ -186,7 +186,7 @@ def test_workspaces_and_connections_are_spread_over_the_day() -> None:
         (Every(15), "2025-06-15T12:13:49"),
         (Hourly(30), "2025-06-15T12:30"),
         (Cron("*/10 * * * *"), "2025-06-15T12:10"),
-        (Adaptive(), "2025-06-15T13:00"),
+        (Adaptive(), "2025-06-15T12:28:49"),
     ],
 )
 def test_an_outage_of_two_hours_costs_one_late_run(schedule: Schedule, slot: str) -> None:
@@ -233,13 +233,30 @@ def test_a_clock_that_is_put_back_does_not_repeat_a_slot() -> None:
     assert due(Every(15), facts, utc("2025-06-14T20:00")) == utc("2025-06-15T02:13:49")
 
 
-def test_adaptive_slots_follow_the_last_one() -> None:
-    """By the interval that the history asks for, an hour if it says nothing."""
-    facts = replace(FACTS, last_slot=utc("2025-06-15T12:00"))
-    assert due(Adaptive(), facts) == utc("2025-06-15T13:00")
-    assert due(Adaptive(5, 20, 60), facts) == utc("2025-06-15T12:20")
-    busy = RunFact(utc("2025-06-15T12:00"), listed=10, changed=9, failed=0, succeeded=True)
-    assert due(Adaptive(), replace(facts, history=[busy])) == utc("2025-06-15T12:15")
+BUSY = RunFact(utc("2025-06-15T12:00"), listed=10, changed=9, failed=0, succeeded=True)
+
+
+@pytest.mark.parametrize(
+    ("adaptive", "history", "interval"),
+    [(Adaptive(), [], 60), (Adaptive(5, 20, 60), [], 20), (Adaptive(), [BUSY], 15)],
+)
+def test_adaptive_slots_follow_the_last_one(
+    adaptive: Adaptive, history: list[RunFact], interval: int
+) -> None:
+    """By the interval that the history asks for, an hour if none; the first is nearer."""
+    facts = replace(FACTS, last_slot=NOW, history=history)
+    first = due(adaptive, facts)
+    assert NOW < first <= NOW + interval * MINUTE
+    second = due(adaptive, replace(facts, last_slot=first), first)
+    assert second == first + interval * MINUTE
+
+
+def test_adaptive_connections_that_were_made_together_take_turns() -> None:
+    """From their second run on."""
+    facts = [replace(FACTS, connection_id=number, last_slot=NOW) for number in range(1200)]
+    minutes = [(due(Adaptive(), each) - NOW) // MINUTE for each in facts]
+    assert len(set(minutes)) > 15
+    assert max(minutes.count(minute) for minute in set(minutes)) < 120
 
 
 def test_a_cron_expression_with_a_leap_day_waits_for_it() -> None:

@@ -43,3 +43,31 @@ BEGIN
         AND j.owner = coalesce(u.owner, j.owner)
     RETURNING j.id, j.state, j.limit_keys IS NOT NULL;
 END $$;
+
+-- A backfill reads a part: that does not make the whole fresh.
+CREATE OR REPLACE FUNCTION run_has_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    over text[] := ARRAY['run_failing', 'authentication_failed', 'needs_attention', 'job_dead'];
+BEGIN
+    IF NEW.state = 'failed' THEN
+        IF (SELECT count(*) = 3 AND bool_and(r.state = 'failed') FROM (
+                SELECT state FROM runs WHERE workspace_id = NEW.workspace_id
+                    AND connection_id = NEW.connection_id AND state IN ('done', 'failed')
+                ORDER BY id DESC LIMIT 3) r) THEN
+            PERFORM raise_trouble(NEW.workspace_id, NEW.connection_id, 'run_failing',
+                jsonb_build_object('run', NEW.id, 'error', NEW.error), true);
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF coalesce((NEW.counts ->> 'incomplete')::integer, 0) = 0 AND NEW.mode <> 'backfill' THEN
+        UPDATE connections SET fresh_at = NEW.started_at, behind_since = NULL
+            WHERE workspace_id = NEW.workspace_id AND id = NEW.connection_id;
+        over := over || 'freshness_missed'::text;
+    END IF;
+    IF NOT EXISTS (SELECT FROM manifest WHERE workspace_id = NEW.workspace_id
+            AND connection_id = NEW.connection_id AND gone = 'held') THEN
+        over := over || 'deletions_held'::text;
+    END IF;
+    PERFORM settle_troubles(NEW.workspace_id, NEW.connection_id, over);
+    RETURN NULL;
+END $$;
