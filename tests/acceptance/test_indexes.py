@@ -14,7 +14,7 @@ from syncline.store import gone, manifest, signatures
 from syncline.store.database import Connection
 from syncline.store.runs import RunRef
 from syncline.store.workspaces import make_workspace
-from tests.support.search_rows import analyse
+from tests.support.search_rows import analyse, fill
 from tests.support.storm import first_state
 from tests.support.syncs import Syncs
 from tests.support.world import World
@@ -39,7 +39,14 @@ async def test_no_statement_of_a_run_reads_whole_tables(
     listing: Syncs, world: World, db: Connection
 ) -> None:
     """Looking up, noting, finding the unlisted, pending and moved: each through an index by its
-    whole key, never a scan of all documents for each entry."""
+    whole key, never a scan of all documents for each entry. Most rows are another workspace's."""
+    beside = await fill(db, f"{listing.row.workspace_id}-beside")
+    await db.execute(
+        "INSERT INTO manifest (workspace_id, connection_id, entry_key, entry_id, partition,"
+        " locator, state) SELECT %s, %s, decode(md5(n::text), 'hex'), n, 'main', '{}', 'stored'"
+        " FROM generate_series(1, 20000) n",
+        (beside.workspace, beside.connection),
+    )
     first_state(world.path, 1500)
     report = await listing.run()
     assert report.exit_code == 0
@@ -72,6 +79,7 @@ async def test_no_statement_of_a_run_reads_whole_tables(
         # A key column in a filter is a row that was read for nothing.
         assert not re.search(r"Filter: .*entry_key = ", plan), plan[:1500]
     assert len(_ExplainingCursor.plans) == 13
+    await db.execute("DELETE FROM workspaces WHERE id = %s", (beside.workspace,))
 
 
 async def test_a_workspace_that_the_statistics_do_not_know_is_read_by_key(
