@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -38,6 +38,8 @@ __all__ = ["Upkeep"]
 _log = logging.getLogger(__name__)
 _PAUSE = 1.0
 """Re-embedding leaves half of the time to what syncs and searches want of the model."""
+_AT_ONCE = 2
+"""Parts, besides those that take long: each has a session, which costs the server megabytes."""
 _LOOK_SECONDS = 30.0
 """How often to look whether another machine's turn has been missed."""
 
@@ -46,6 +48,8 @@ class _Part(Struct, frozen=True):
     every: float
     run: Callable[[Connection], Awaitable[int]]
     """One bounded share of the work, until there is none; how much that was."""
+    long: bool = False
+    """Nothing else waits for it."""
 
 
 @dataclass(slots=True)
@@ -60,9 +64,10 @@ class Upkeep:
     registry: Registry
     on_trouble: Callable[[str], None] = field(default=lambda message: None)
     _started: float = field(default_factory=time.monotonic)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """All parts side by side: building an index takes its time."""
+        """Parts side by side: building an index takes its time."""
         tasks = [
             asyncio.create_task(self._repeat(name, part)) for name, part in self._parts().items()
         ]
@@ -108,8 +113,10 @@ class Upkeep:
         return {
             "freshness": _Part(30, freshness),
             "complete lists": _Part(60, complete_lists),
-            "indexes": _Part(60, search_indexes),
-            "embeddings": _Part(60, lambda db: embeddings.run_everywhere(db, reembedding)),
+            "indexes": _Part(60, search_indexes, long=True),
+            "embeddings": _Part(
+                60, lambda db: embeddings.run_everywhere(db, reembedding), long=True
+            ),
             "deleted documents": _Part(
                 3600, lambda db: tombstones.run_everywhere(db, settings.keep_deleted_days)
             ),
@@ -145,7 +152,8 @@ class Upkeep:
 
     async def _take(self, name: str, part: _Part) -> int | None:
         """Do it, if it is due and nobody else is at it."""
-        async with self.database.connection() as db:
+        turn = nullcontext() if part.long else self._turns
+        async with turn, self.database.connection() as db:
             if not await take_service(db, name, every=part.every):
                 return None
             done: int | None = None
