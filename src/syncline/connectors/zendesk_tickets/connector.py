@@ -54,9 +54,9 @@ class TicketConnector:
         self._options = options
         self._context = context
         self._api = JsonApi(context.http, options.url)
-        self._comments: OrderedDict[str, asyncio.Future[tuple[Ticket, list[Comment]]]] = (
-            OrderedDict()
-        )
+        self._comments: OrderedDict[
+            tuple[str, bool], asyncio.Future[tuple[Ticket, list[Comment]]]
+        ] = OrderedDict()
         self._rows: OrderedDict[str, Ticket] = OrderedDict()
 
     async def check(self) -> Identity:
@@ -104,7 +104,7 @@ class TicketConnector:
         number, internal = str(locator["ticket"]), bool(locator.get("internal"))
         name = name_of(number, internal=internal)
         try:
-            ticket, comments = await self._conversation(number)
+            ticket, comments = await self._conversation(number, internal=internal)
         except NotFound:
             return Gone(name, "there is no such ticket any more")
         if ticket.gone:
@@ -138,19 +138,25 @@ class TicketConnector:
             return [Gone(each, "the ticket was deleted") for each in names]
         return [entry_of(row, self._options.url, internal=each) for each in kinds]
 
-    async def _conversation(self, number: str) -> tuple[Ticket, list[Comment]]:
-        """The ticket and its comments; asked for once for the two entries that it is."""
-        known = self._comments.get(number)
+    async def _conversation(self, number: str, *, internal: bool) -> tuple[Ticket, list[Comment]]:
+        """The ticket and its comments, asked for once for the two entries that it is."""
+        known = self._comments.pop((number, internal), None)
         if known is None:
-            known = self._comments[number] = asyncio.ensure_future(self._read(number))
+            known = asyncio.ensure_future(self._read(number))
+            if self._options.internal_comments:
+                self._comments[number, not internal] = known
             while len(self._comments) > _REMEMBERED:
                 self._comments.popitem(last=False)
-            return await known
-        del self._comments[number]  # both have been asked for
         return await known
 
     def _note(self, row: Ticket) -> None:
-        """Keep what the export says of a ticket, so that it need not be asked for."""
+        """Keep what the export says of a ticket, so that it need not be asked for.
+
+        What was read of it before may be older than that.
+        """
+        for internal in (False, True):
+            self._comments.pop((row.id, internal), None)
+        self._rows.pop(row.id, None)
         if not row.gone:
             self._rows[row.id] = row
         if len(self._rows) > _ROWS:
