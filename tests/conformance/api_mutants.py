@@ -49,7 +49,7 @@ class Chatty(ZendeskConnector):
     """Asks for the sections whether they are needed or not."""
 
     async def partitions(self) -> list[Partition]:
-        await self._sections()
+        await self._paths()
         return list(await super().partitions())
 
 

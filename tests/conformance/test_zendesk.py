@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.connectors.zendesk.spec import SPEC
 from syncline.connectors.zendesk_tickets.spec import SPEC as TICKETS
@@ -67,6 +68,28 @@ class TestArticles(ApiSuite):
     async def world(self) -> AsyncIterator[ApiWorld]:
         async with FakeZendesk() as server:
             yield ArticlesWorld(server)
+
+
+class PublicWorld(ArticlesWorld):
+    """The same, as everybody sees it who has no credentials: whom it is for is not told."""
+
+    budget = 3  # what languages there are, and the newest of each
+
+    def __init__(self, server: FakeZendesk) -> None:
+        super().__init__(server, agent=False)
+        can = replace(SPEC.capabilities, access_lists=False)
+        self.spec = replace(SPEC, capabilities=can)
+
+    def refuse_credentials(self) -> None:
+        """From now on, it wants a log-in."""
+        self.site.anonymous = False
+
+
+class TestPublicArticles(ApiSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[ApiWorld]:
+        async with FakeZendesk() as server:
+            yield PublicWorld(server)
 
 
 class TicketsWorld(ApiWorld):

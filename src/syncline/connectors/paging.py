@@ -23,6 +23,7 @@ __all__ = [
     "follow",
     "link_to",
     "next_in",
+    "next_number",
     "resumed",
     "rows_of",
 ]
@@ -105,6 +106,20 @@ def next_in(page: Answer, name: str) -> str | None:
     if not (isinstance(found, str) and (place := clean(found))):
         raise BadContent(f"{page.what} does not say whether there is more")
     return place
+
+
+def next_number(
+    number: int, size: int, before: int | None, total: int | None, *, last: bool
+) -> int | None:
+    """The page to read after page `number` of a list that is cut by numbers; None at the end.
+
+    `before` is how many rows the list had when the page before it was read, `total` how many it has
+    now. Where it has become shorter, rows have moved up, past where we are: back by a page.
+    """
+    lost = 0 if before is None or total is None else before - total
+    if lost > 0:
+        return max(1, number - 1 - lost // max(1, size))
+    return None if last else number + 1
 
 
 def cursor_if(page: Answer, more: object, cursor: object) -> str | None:

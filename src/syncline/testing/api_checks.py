@@ -233,7 +233,7 @@ class _Listener(FakeServer):
 async def refused_credentials_say_so(world: ApiWorld) -> None:
     """`check()` and a run tell that the credentials are refused, and show none of them."""
     await populate(world)
-    world.server.accepts = {"nobody's"}
+    world.refuse_credentials()
     reader = Reader(world)
     secrets = secret_values(world.secrets)
     attempts: list[Callable[[], Awaitable[None]]] = [lambda: _check(world), reader.run]

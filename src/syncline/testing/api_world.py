@@ -96,6 +96,10 @@ class ApiWorld(SourceWorld):
     async def restrict(self, name: str) -> None:
         """Let fewer people see the entry; nothing else about it changes. Where it has such."""
 
+    def refuse_credentials(self) -> None:
+        """From now on the source takes none of ours."""
+        self.server.accepts = {"nobody's"}
+
     async def break_source(self) -> None:
         self.server.misbehave(_unplugged)
 

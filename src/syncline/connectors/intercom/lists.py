@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.intercom.wire import Conversation, Pages
 from syncline.connectors.json_api import Answer, JsonApi
-from syncline.connectors.paging import follow
+from syncline.connectors.paging import follow, next_number
 from syncline.connectors.wire import W, rows
 from syncline.core.errors import BadContent
 from syncline.core.model import Failed
@@ -55,10 +55,10 @@ async def numbered(
 
     def following(page: Page[W], place: _Place) -> _Place | None:
         number, before, cursor = place
-        lost = 0 if before is None or page.total is None or cursor else before - page.total
-        if lost > 0:
-            return max(1, number - 1 - lost // page.size), page.total, ""
-        return None if page.last else (number + 1, page.total, page.cursor)
+        if cursor or page.cursor:
+            return None if page.last else (number + 1, page.total, page.cursor)
+        following = next_number(number, page.size, before, page.total, last=page.last)
+        return None if following is None else (following, page.total, "")
 
     async with aclosing(follow(_FIRST, ask, following)) as pages:
         async for page in pages:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from syncline.connectors.marks import cursor_value
-from syncline.core.model import Cursor
+from syncline.connectors.zendesk.wire import Article
+from syncline.core.model import Cursor, Failed
 
 __all__ = ["Place"]
 
@@ -40,16 +41,20 @@ class Place(Struct, frozen=True):
             value.get("recent") or {},
         )
 
-    def remembering(self, stamps: Mapping[str, str]) -> Place:
-        """With those of the articles that are not older than where the next export begins."""
+    def knows(self, row: Article | Failed) -> bool:
+        """Whether an earlier run has told of the article as it is."""
+        if isinstance(row, Failed) or row.updated_at is None:
+            return False
+        return self.recent.get(row.id) == row.updated_at.isoformat()
+
+    def remembering(self, changed: Mapping[str, datetime | None], now: datetime) -> Place:
+        """With those articles, by when they had changed, that the next run will meet once more
+        although they cannot have changed again within the same second."""
         assert self.since is not None
-        kept = {
-            name: stamp
-            for name, stamp in stamps.items()
-            if datetime.fromisoformat(stamp) >= self.since.replace(microsecond=0)
-        }
-        newest = sorted(kept.items(), key=lambda item: item[1])[-_MOST_REMEMBERED:]
-        return replace(self, recent=dict(newest))
+        first, last = self.since.replace(microsecond=0), now - timedelta(minutes=1)
+        told = {name: stamp for name, stamp in changed.items() if stamp and first <= stamp <= last}
+        newest = sorted(told.items(), key=lambda item: item[1])[-_MOST_REMEMBERED:]
+        return replace(self, recent={name: stamp.isoformat() for name, stamp in newest})
 
     @property
     def cursor(self) -> Cursor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -32,6 +33,11 @@ class ZendeskOptions(ApiOptions):
     locales: tuple[str, ...] = Field(
         (), description="Only translations in these languages, such as en-us"
     )
+    articles_for: Literal["everyone", "signed-in"] = Field(
+        "everyone",
+        description="Who finds articles without a user segment: everyone, or, where the help "
+        "center wants a log-in, only those who are signed in",
+    )
     attachments: bool = Field(
         False, description="Also attached texts; costs a request for each article"
     )
@@ -41,6 +47,12 @@ class ZendeskOptions(ApiOptions):
     @classmethod
     def _codes(cls, locales: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(locale.lower().replace("_", "-") for locale in locales)
+
+    @property
+    def readers(self) -> tuple[str, ...] | None:
+        """Who finds what no segment restricts; None is everyone."""
+        signed_in = (f"zendesk:signed-in:{account_name(self)}",)
+        return None if self.articles_for == "everyone" else signed_in
 
 
 SPEC = ConnectorSpec(

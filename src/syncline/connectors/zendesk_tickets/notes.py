@@ -13,5 +13,8 @@ NOTES = Notes(
     requests="one for 1,000 tickets that changed, at most 10 a minute, and one for 100 comments of "
     "each of them. Without news: two.",
     credentials=CREDENTIALS,
-    limits=("the export leaves out the last minute.",),
+    limits=(
+        "the export leaves out the last minute.",
+        "files that hang on comments are not read, and not named.",
+    ),
 )

@@ -56,6 +56,8 @@ class FakeZendesk(FakeApi):
         self.anonymous = True
         """Whether the help center can be read without credentials."""
         self.accepts = set()
+        self.stamped: dict[int, datetime] = {}
+        """Articles whose rows in the export tell of an older moment than it goes by."""
         self.most_numbered = 100
         """Pages of a list that is cut by numbers; what lies beyond has to be read by cursors."""
         self._ids = count(360_000_000_001)
@@ -106,6 +108,11 @@ class FakeZendesk(FakeApi):
 
     def vote(self, article: int) -> None:
         """Moves `updated_at`, and nothing that we read."""
+        self._touch(article)
+
+    def label(self, article: int, *labels: str) -> None:
+        """In place of those that it had."""
+        self.articles[article].labels = list(labels)
         self._touch(article)
 
     def attach(self, article: int, name: str, data: bytes) -> int:
@@ -248,10 +255,16 @@ class FakeZendesk(FakeApi):
         if len(page) < len(found):
             end += 1
             following = self.link(f"{asked.path}?start_time={end}")
-        shown = [self._row(each, next(iter(each.texts), self.locales[0])) for each in page]
+        shown = [self._exported(each) for each in page]
         return Reply(
             {"count": len(page), "next_page": following, "end_time": end, "articles": shown}
         )
+
+    def _exported(self, article: FakeArticle) -> dict[str, Any]:
+        row = self._row(article, next(iter(article.texts), self.locales[0]))
+        if article.id in self.stamped:
+            row["updated_at"] = _iso(self.stamped[article.id])
+        return row
 
     def _of(
         self, number: str, asked: Asked, answer: Callable[[FakeArticle, Asked], Reply]

@@ -32,7 +32,7 @@ async def desk() -> AsyncIterator[FakeZendeskTickets]:
 
 @pytest.fixture
 def connect(center: FakeZendesk) -> Connect:
-    """`world, reader = connect(agent=False, locales="de")`."""
+    """`world, reader = connect(agent=False, locales=("de",))`."""
 
     def make(*, agent: bool = True, **options: Any) -> tuple[ApiWorld, Reader]:
         return _with(ArticlesWorld(center, agent=agent), options)
