@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from syncline.connectors.zendesk.spec import SPEC
 from syncline.connectors.zendesk_tickets.spec import SPEC as TICKETS
 from syncline.testing.connector_suite import ApiSuite, ApiWorld
-from syncline.testing.fakes.zendesk import FakeZendesk
+from syncline.testing.fakes.zendesk import FakeZendesk, limit_exports
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 
 _EMAIL, _TOKEN = "ann@example.com", "lantern-token-4711"
@@ -32,6 +32,7 @@ class ArticlesWorld(ApiWorld):
         self.site = server
         self.numbers: dict[str, int] = {}
         self.agent = agent
+        limit_exports(server)
         if agent:
             server.let_in(_EMAIL, _TOKEN)
         draft = server.create("Not yet", "Nobody's business.")
@@ -110,6 +111,7 @@ class TicketsWorld(ApiWorld):
         self.site = server
         self.numbers: dict[str, int] = {}
         server.let_in(_EMAIL, _TOKEN)
+        limit_exports(server)
         server.delete(server.create("Spam", "Buy now."))
 
     async def add(self, name: str, text: str) -> str:

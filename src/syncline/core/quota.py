@@ -31,6 +31,8 @@ class RouteQuota(Struct, frozen=True):
     """Short, and unique in its connector."""
     paths: tuple[str, ...]
     quota: Quota
+    header: str = ""
+    """Of answers from there, in lower case: tells what is left of it, as `RateLimit` does."""
 
 
 def with_own(default: Quota, own: Quota) -> Quota:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from syncline.core.quota import Bucket
@@ -58,8 +58,17 @@ class Windows:
     def told(self, path: str) -> tuple[int, int, float] | None:
         """The limit, what is left of it, and the seconds until it counts anew; of the first
         quota that this path has."""
-        for each in self._windows:
-            if path.startswith(each.path):
-                left = each.bucket.tokens - each.used
-                return each.bucket.tokens, left, max(0.0, each.ends() - self._now())
-        return None
+        return self._told(each for each in self._windows if path.startswith(each.path))
+
+    def told_of(self, path: str) -> tuple[int, int, float] | None:
+        """The same, of the quota that was added for this very path."""
+        return self._told(each for each in self._windows if each.path == path)
+
+    def _told(self, windows: Iterator[_Window]) -> tuple[int, int, float] | None:
+        each = next(windows, None)
+        if each is None:
+            return None
+        now = self._now()
+        over = now >= each.ends()
+        left = each.bucket.tokens - (0 if over else each.used)
+        return each.bucket.tokens, left, max(0.0, each.ends() - now)

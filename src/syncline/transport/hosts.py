@@ -58,6 +58,13 @@ class _Host:
     """Until when the ledger knows that the source wants no request."""
 
 
+@dataclass(slots=True)
+class _Route:
+    meter: Meter
+    header: str
+    under_way: int = 0
+
+
 class Hosts:
     """The hosts that one session asks."""
 
@@ -68,7 +75,7 @@ class Hosts:
         self._sleep = sleep
         self._patience = patience
         self._hosts: dict[str, _Host] = {}
-        self._routes: dict[str, Meter] = {}
+        self._routes: dict[str, _Route] = {}
 
     async def ask(self, host: str, request: object, url: str) -> None:
         """Wait until a request may be sent to this host, at this address.
@@ -84,18 +91,25 @@ class Hosts:
             self._meter(state)
         if state.meter is not None:
             await state.meter.take()
-        if self._shared.routes:
-            await self._take_for_route(host, urlsplit(url).path)
+        routes = self._routes_to(host, url)
+        for route in routes:
+            await route.meter.take()
         state.under_way += 1
+        for route in routes:
+            route.under_way += 1
 
-    def lost(self, host: str) -> None:
+    def lost(self, host: str, url: str) -> None:
         """Note that no answer has come."""
         self._host(host).under_way -= 1
+        for route in self._routes_to(host, url):
+            route.under_way -= 1
 
-    def hear(self, host: str, status: int, headers: Mapping[str, str]) -> None:
+    def hear(self, host: str, url: str, status: int, headers: Mapping[str, str]) -> None:
         """Note that an answer has come, and what its headers say of the quota."""
+        self.lost(host, url)
         state = self._host(host)
-        state.under_way -= 1
+        for route in self._routes_to(host, url):
+            route.meter.hear({"ratelimit": headers.get(route.header, "")}, route.under_way)
         if status != 429:
             state.rests = 0
         if state.meter is None and is_scarce(headers, self._clock):
@@ -136,17 +150,21 @@ class Hosts:
             await state.breaker.close()
             if state.meter is not None:
                 await state.meter.close()
-        for meter in self._routes.values():
-            await meter.close()
+        for route in self._routes.values():
+            await route.meter.close()
 
-    async def _take_for_route(self, host: str, path: str) -> None:
+    def _routes_to(self, host: str, url: str) -> list[_Route]:
+        """What holds for this address besides."""
+        if not self._shared.routes:
+            return []
+        path, found = urlsplit(url).path, []
         for route in self._shared.routes:
             if path.startswith(route.paths):
                 name = f"{host}/{route.name}"
-                meter = self._routes.get(name)
-                if meter is None:
-                    meter = self._routes[name] = self._new_meter(name, route.quota)
-                await meter.take()
+                if name not in self._routes:
+                    self._routes[name] = _Route(self._new_meter(name, route.quota), route.header)
+                found.append(self._routes[name])
+        return found
 
     def _host(self, name: str) -> _Host:
         state = self._hosts.get(name)

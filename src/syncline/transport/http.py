@@ -292,11 +292,11 @@ class HttpSession:
                     response = await self._send(request, url, headers, scale)
                 except BaseException:
                     if self._hosts is not None:
-                        self._hosts.lost(host)
+                        self._hosts.lost(host, url)
                     raise
                 try:
                     if self._hosts is not None:
-                        self._hosts.hear(host, response.status, plain_headers(response))
+                        self._hosts.hear(host, url, response.status, plain_headers(response))
                     if response.status not in _REDIRECTS:
                         await self._raise_for_status(request, url, host, response)
                         yield response, url

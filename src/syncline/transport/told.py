@@ -18,7 +18,7 @@ from syncline.transport.retry import retry_after_seconds
 __all__ = ["rest_told", "told_by"]
 
 _PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
-_PARAMETER = re.compile(r"\b(limit|remaining|reset|q|r|t)\s*=\s*\"?(\d{1,15})")
+_PARAMETER = re.compile(r"\b(limit|total|remaining|resets?|q|r|t)\s*=\s*\"?(\d{1,15})")
 _NUMBER = re.compile(r"\s*(\d{1,15})(\.\d+)?\s*(?:$|[,;])")
 # As a number of seconds that is thirty years: so it is a date.
 _EPOCH = 1_000_000_000
@@ -55,13 +55,16 @@ def _parts(value: str) -> list[str]:
 
 
 def _structured(text: str) -> Told | None:
-    """`"default";r=50;t=30`, or `limit=100, remaining=50, reset=30`."""
-    values = {name[0] if len(name) == 1 else name: int(v) for name, v in _PARAMETER.findall(text)}
-    left = values.get("r", values.get("remaining"))
-    seconds = values.get("t", values.get("reset"))
+    """`"default";r=50;t=30`, `limit=100, remaining=50, reset=30`, or with `total` and `resets`."""
+    values = {name: int(value) for name, value in _PARAMETER.findall(text)}
+
+    def first(*names: str) -> int | None:
+        return next((values[name] for name in names if name in values), None)
+
+    left, seconds = first("r", "remaining"), first("t", "reset", "resets")
     if left is None or seconds is None:
         return None
-    return Told(left, float(seconds), values.get("q", values.get("limit")))
+    return Told(left, float(seconds), first("q", "limit", "total"))
 
 
 def _of_three(headers: Mapping[str, str], prefix: str, now: datetime) -> Told | None:

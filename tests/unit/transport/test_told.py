@@ -19,6 +19,7 @@ _LATER = str(int(_NOW.timestamp()) + 45)
         ({"ratelimit": '"default";r=50;t=30'}, Told(50, 30)),
         ({"ratelimit": '"burst";r=50;t=30, "daily";r=7;t=4000'}, Told(7, 4000)),
         ({"ratelimit": "limit=100, remaining=12, reset=5"}, Told(12, 5, 100)),
+        ({"ratelimit": "total=10; remaining=9; resets=60"}, Told(9, 60, 10)),
         (
             {
                 "ratelimit-limit": "100, 100;w=60",

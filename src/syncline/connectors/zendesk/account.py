@@ -35,6 +35,7 @@ EXPORTS = RouteQuota(
     "exports",
     ("/api/v2/incremental/", "/api/v2/help_center/incremental/"),
     (Bucket(10, 60),),
+    header="zendesk-ratelimit-incremental-exports",
 )
 HINT = (
     "An administrator makes an API token under Apps and integrations, APIs. Give it with an "

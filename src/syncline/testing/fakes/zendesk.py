@@ -12,13 +12,15 @@ from itertools import count
 from typing import Any
 
 from syncline.core.model import Json
+from syncline.core.quota import Bucket
 from syncline.testing.clock import FakeClock
 from syncline.testing.fake_api import Asked, FakeApi, Reply
 
-__all__ = ["FakeArticle", "FakeZendesk", "limit_headers"]
+__all__ = ["FakeArticle", "FakeZendesk", "limit_exports", "limit_headers"]
 
 _ROOT = "/api/v2/help_center/"
 _EXPORT_ROWS = 1000
+_EXPORTS = ("/api/v2/incremental/", "/api/v2/help_center/incremental/")
 
 
 @dataclass(slots=True)
@@ -363,14 +365,28 @@ class FakeZendesk(FakeApi):
 
 
 def limit_headers(server: FakeApi, asked: Asked) -> Mapping[str, str]:
-    """What Zendesk says of the account's limit: 700 a minute, in the plan that most have."""
-    limit, left, seconds = server.windows.told(asked.path) or (700, 650, 60.0)
+    """What Zendesk says of the account's limit: 700 a minute, in the plan that most have; and of
+    exports, of which it lets in ten."""
+    limit, left, seconds = server.windows.told("/") or (700, 650, 60.0)
+    exports: Mapping[str, str] = {}
+    for path in _EXPORTS:
+        if asked.path.startswith(path):
+            total, remaining, resets = server.windows.told_of(path) or (10, 9, 60.0)
+            said = f"total={total}; remaining={remaining}; resets={math.ceil(resets)}"
+            exports = {"zendesk-ratelimit-incremental-exports": said}
     return {
+        **exports,
         "x-rate-limit": str(limit),
         "ratelimit-limit": str(limit),
         "ratelimit-remaining": str(left),
         "ratelimit-reset": str(math.ceil(seconds)),
     }
+
+
+def limit_exports(server: FakeApi) -> None:
+    """Let in ten of them a minute, as Zendesk does."""
+    for path in _EXPORTS:
+        server.limit(Bucket(10, 60), path)
 
 
 def _iso(moment: datetime) -> str:

@@ -109,11 +109,7 @@ class FakeZendeskTickets(FakeApi):
     # What it answers.
 
     def headers(self, asked: Asked) -> Mapping[str, str]:
-        return {
-            **super().headers(asked),
-            **limit_headers(self, asked),
-            "zendesk-ratelimit-incremental-exports": "total=10; remaining=9; resets=60",
-        }
+        return {**super().headers(asked), **limit_headers(self, asked)}
 
     async def reply(self, asked: Asked) -> Reply:
         match asked.path.removesuffix(".json").split("/")[3:]:
