@@ -38,6 +38,8 @@ class Page(Struct, Generic[W], frozen=True):
     cursor: str
     """Of the next page, where the list goes by cursors."""
     answer: Answer
+    shrunk: bool = False
+    """The list has become shorter: rows have moved up, past where we are."""
 
 
 async def numbered(
@@ -49,9 +51,11 @@ async def numbered(
     """
 
     async def ask(place: _Place) -> Page[W]:
-        number, _, cursor = place
+        number, before, cursor = place
         where = {"starting_after": cursor} if cursor else {"page": number}
-        return _page(kind, await api.get(path, {"per_page": size, **where}), "data", place, size)
+        answer = await api.get(path, {"per_page": size, **where})
+        page = _page(kind, answer, "data", place, size)
+        return replace(page, shrunk=page.total is not None and page.total < (before or 0))
 
     def following(page: Page[W], place: _Place) -> _Place | None:
         number, before, cursor = place
@@ -82,7 +86,8 @@ async def newest_first(
                 new = [row for row in page.rows if _mark(row) not in known]
                 count, top, fresh = count + 1, top or marks, fresh or bool(new)
                 yield replace(page, rows=new)
-                if known & marks or (floor and _reaches(page.rows, floor)):
+                reached = known & marks or (floor and _reaches(page.rows, floor))
+                if reached and not page.shrunk:
                     break
         if count <= 1 or not fresh:
             return

@@ -65,12 +65,12 @@ class ZendeskConnector:
         if not isinstance(there, list) or not all(isinstance(each, str) for each in there):
             raise BadContent(f"{answer.what} does not say which languages there are")
         for locale in self._options.locales:
-            if locale not in map(str.lower, there):
+            if locale not in there:
                 raise Rejected(
                     f"The help center has no language {locale!r}",
                     hint=f"There are: {', '.join(there)}.",
                 )
-        self._locales = self._options.locales or tuple(each.lower() for each in there)
+        self._locales = self._options.locales or tuple(there)
         self._now = answer.date or self._context.clock.now()
         return Identity(self._options.url, {"locales": list(there), "agent": self._agent})
 

@@ -132,6 +132,24 @@ async def test_an_article_deleted_while_pages_are_read_hides_no_other(
         assert set(reader.state) >= _ids(numbers), f"deleted before request {request}"
 
 
+async def test_an_article_deleted_while_what_is_new_is_read_hides_no_edit(
+    fake: FakeIntercom, connect: Connect
+) -> None:
+    """The last page with news is just that page from which an edited article has moved up."""
+    numbers = _written(fake, 15)
+    world, reader = connect(page_size=_SIZE)
+    await reader.catch_up()
+    for number in numbers[:11]:
+        fake.clock.advance(60)
+        fake.update(number, title="Edited")
+    await world.settle()
+    world.before_request(6, lambda: fake.delete(numbers[10]))  # page 3, after who and what
+    await reader.run()
+    titles = {reader.state[f"article:{each}"].metadata.title for each in numbers[:10]}
+    assert "page=3" in "".join(world.paths())
+    assert titles == {"Edited"}
+
+
 async def test_an_article_edited_while_all_are_enumerated_is_not_missed(
     fake: FakeIntercom, connect: Connect
 ) -> None:
