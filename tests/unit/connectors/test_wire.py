@@ -22,7 +22,7 @@ from syncline.connectors.wire import (
     read,
     rows,
 )
-from syncline.connectors.zendesk.wire import Article, Attachment, Translation
+from syncline.connectors.zendesk.wire import Article, Attachment, Category, Section, Translation
 from syncline.connectors.zendesk_tickets.wire import Comment, Ticket
 from syncline.core.errors import BadContent
 from syncline.core.model import Failed
@@ -49,7 +49,9 @@ class Page(Wire):
     parent: Wire | None = None
 
 
-@pytest.mark.parametrize("kind", [Page, Article, Translation, Attachment, Ticket, Comment])
+@pytest.mark.parametrize(
+    "kind", [Page, Article, Translation, Section, Category, Attachment, Ticket, Comment]
+)
 @given(data=st.data())
 def test_only_a_missing_id_stops_a_row(kind: type[Wire], data: st.DataObject) -> None:
     """Any values in any fields, and any others: what comes out can be stored."""

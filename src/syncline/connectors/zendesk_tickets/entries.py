@@ -42,8 +42,10 @@ def conversation(
         who = "Requester" if each.author_id == ticket.requester_id else "Agent"
         text = each.html_body or f"<p>{escape(each.plain_body or each.body)}</p>"
         parts.append(f"<h2>{who}{when}</h2>\n{text}")
-    readers = {_AGENTS} if internal else {_AGENTS, f"zendesk:user:{ticket.requester_id}"}
-    return html("\n".join([*parts, "</article>"]), _about(ticket, site), tuple(sorted(readers)))
+    readers = [_AGENTS]
+    if ticket.requester_id and not internal:
+        readers.append(f"zendesk:user:{ticket.requester_id}")
+    return html("\n".join([*parts, "</article>"]), _about(ticket, site), tuple(readers))
 
 
 def _about(ticket: Ticket, site: str) -> Metadata:

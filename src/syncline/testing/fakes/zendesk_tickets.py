@@ -28,7 +28,7 @@ class FakeComment:
     id: int
     author: int
     body: str
-    public: bool
+    public: bool | None
     created_at: datetime
 
 
@@ -36,7 +36,7 @@ class FakeComment:
 class FakeTicket:
     id: int
     subject: str
-    requester: int
+    requester: int | None
     created_at: datetime
     updated_at: datetime
     generated: int
@@ -44,10 +44,15 @@ class FakeTicket:
     status: str = "open"
     tags: list[str] = field(default_factory=list)
     comments: list[FakeComment] = field(default_factory=list)
+    scrubbed: bool = False
+
+    @property
+    def gone(self) -> bool:
+        return self.scrubbed or self.status == "deleted"
 
     @property
     def description(self) -> str:
-        return "X" if self.status == "deleted" else self.comments[0].body
+        return "X" if self.gone else self.comments[0].body
 
 
 class FakeZendeskTickets(FakeApi):
@@ -97,6 +102,11 @@ class FakeZendeskTickets(FakeApi):
         self.tickets[ticket].status = "deleted"
         self._touch(ticket)
 
+    def scrub(self, ticket: int) -> None:
+        """It is erased, as for data protection; its status stays what it was."""
+        self.tickets[ticket].scrubbed = True
+        self._touch(ticket)
+
     def recompute(self, ticket: int) -> None:
         """The system touches it: `updated_at` stays as old as it was."""
         self._touch(ticket)
@@ -125,7 +135,7 @@ class FakeZendeskTickets(FakeApi):
 
     def _there(self, number: str) -> bool:
         found = self.tickets.get(int(number)) if number.isdigit() else None
-        return found is not None and found.status != "deleted"
+        return found is not None and not found.gone
 
     def _me(self, asked: Asked) -> Reply:
         if "authorization" not in asked.headers:
@@ -196,10 +206,9 @@ class FakeZendeskTickets(FakeApi):
         )
 
     def _row(self, ticket: FakeTicket) -> dict[str, Any]:
-        gone = ticket.status == "deleted"
         return {
             "id": ticket.id,
-            "subject": "SCRUBBED" if gone else ticket.subject,
+            "subject": "SCRUBBED" if ticket.gone else ticket.subject,
             "description": ticket.description,
             "status": ticket.status,
             "priority": None,
