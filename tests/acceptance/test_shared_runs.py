@@ -8,12 +8,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.core.errors import Fenced, RunInProgress
 from syncline.core.jobs import ATTEMPTS, ClaimedJob, Done, HandedOn, NewJob, Outcome
 from syncline.core.model import Mode, Partition, RunId
 from syncline.store import jobs, parts
 from syncline.store.database import Connection
+from syncline.store.events import open_troubles
 from syncline.store.jobs_read import cancel_job, list_jobs
 from syncline.store.manifest import note_seen
 from syncline.store.runs import RunRef, hold, list_runs
@@ -213,25 +215,31 @@ async def test_a_partition_that_dies_takes_no_sibling_with_it(
 async def test_a_run_none_of_whose_partitions_can_be_read_has_failed(
     workers: Workers, spaces: World
 ) -> None:
-    """With their cause."""
+    """With their cause and what to do. One partition alone marks no connection."""
     for space in ("dev", "main", "ops", "people"):
         spaces.fail_listing(0, "forbidden", partition=space)
     partitions = await workers.share_out()
     for job in partitions:
         await jobs.finish(workers.db, [(job, await _dead(workers, job))])
+    troubles = await open_troubles(workers.db, workers.row_workspace)
+    assert "needs_attention" not in {each.kind for each in troubles}
     (closing,) = await workers.claim()
-    await workers.do(closing)
+    await workers.do(replace(closing, attempts=ATTEMPTS))
     (report,) = workers.reports
-    assert (report.state, (report.error or {})["code"]) == ("failed", "forbidden")
+    error = report.error or {}
+    assert (report.state, error["code"], error["hint"]) == ("failed", "forbidden", "Ask ann.")
+    troubles = await open_troubles(workers.db, workers.row_workspace)
+    assert "needs_attention" in {each.kind for each in troubles}
 
 
 async def _dead(workers: Workers, job: ClaimedJob) -> Outcome:
     """What becomes of a job at its last attempt."""
     from syncline.core.jobs import Dead, Retry
 
-    outcome = await partition_handler(workers.syncs.tools)(job, asyncio.Event())
+    last = replace(job, attempts=ATTEMPTS)
+    outcome = await partition_handler(workers.syncs.tools)(last, asyncio.Event())
     assert isinstance(outcome, Retry)
-    return Dead(outcome.error)
+    return Dead({**outcome.error, "hint": "Ask ann."})
 
 
 async def test_refused_credentials_end_the_run_and_wait_for_a_person(

@@ -9,15 +9,30 @@ import pytest
 from msgspec.structs import replace
 
 from syncline.core.errors import Fenced
-from syncline.core.jobs import ClaimedJob, Dead, Done, Lost, Outcome, Released, Retry, Snooze
+from syncline.core.jobs import (
+    ATTEMPTS,
+    ClaimedJob,
+    Dead,
+    Done,
+    Lost,
+    Outcome,
+    Released,
+    Retry,
+    Snooze,
+)
 from syncline.core.model import ConnectionId, Mode, RunState
+from syncline.store.database import Connection
+from syncline.store.events import list_events
+from syncline.store.planner import tick
 from syncline.store.runs import let_go, open_run
-from syncline.store.timetable import resume, times_of
+from syncline.store.timetable import Times, resume, times_of
+from syncline.sync.event_words import in_words
 from syncline.sync.job_outcome import outcome_of
 from syncline.sync.lane import told
 from syncline.sync.report import Report
 from syncline.sync.sync_job import SYNC, sync_handler
 from tests.support.looking import documents
+from tests.support.queue import empty_queue
 from tests.support.syncs import Syncs
 from tests.support.world import World
 
@@ -119,6 +134,45 @@ async def test_refused_credentials_need_a_person(
         assert attention["code"] == "unauthorized"
         await resume(db, row.workspace_id, row.id)
         assert (await times_of(db, row.workspace_id))[row.id].attention is None
+
+
+@pytest.mark.parametrize("code", ["forbidden", "rejected", "not_found", "blocked_address"])
+async def test_a_source_that_keeps_refusing_marks_its_connection(
+    listing: Syncs, world: World, job: ClaimedJob, db: Connection, code: str
+) -> None:
+    """A new one when its attempts are used up, one that has worked when that has lasted an hour.
+    It is tried at its times all the same, nothing of it is gone, and a run that is done ends it."""
+    last = replace(job, attempts=ATTEMPTS)
+
+    async def times() -> Times:
+        return (await times_of(db, listing.row.workspace_id))[listing.row.id]
+
+    world.fail_listing(0, code)
+    for attempt in (1, 2):
+        assert isinstance(await _do(listing, replace(job, attempts=attempt)), Retry)
+        assert (await times()).attention is None
+    assert isinstance(await _do(listing, last), Retry)  # the last of which is dead
+    marked = await times()
+    assert (marked.attention or {})["code"] == code
+    assert not marked.stands_still
+    await db.execute("UPDATE connections SET next_due = moment() WHERE id = %s", (listing.row.id,))
+    await tick(db)
+    assert (await times()).job == "ready"
+    await empty_queue(db)
+
+    world.heal()
+    assert await _do(listing, job) == Done()
+    assert (await times()).attention is None
+
+    world.fail_listing(0, code)
+    assert isinstance(await _do(listing, last), Retry)  # it may be over in five minutes
+    assert (await times()).attention is None
+    await db.execute("UPDATE runs SET started_at = started_at - interval '1 hour'")
+    assert isinstance(await _do(listing, last), Retry)
+    assert (await times()).attention is not None
+    assert set(await documents(listing)) == {"a"}
+    (*_, event) = await list_events(db, listing.row.workspace_id, kinds=["needs_attention"])
+    assert "tried again at its times" in " ".join(in_words(event))
 
 
 async def test_what_is_stopped_or_cannot_begin_is_no_attempt(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.cli.screen import age, bold, local_time, say, shown, span
 from syncline.core.errors import ConfigurationError
@@ -63,6 +64,7 @@ def times_as_json(times: Times | None) -> dict[str, Any]:
         "schedule": times.schedule,
         "paused": times.paused,
         "attention": dict(times.attention) if times.attention else None,
+        "stands_still": times.stands_still,
         "next_due": times.next_due.isoformat() if times.next_due else None,
         "job": times.job,
         "freshness_seconds": times.freshness_seconds,
@@ -133,7 +135,10 @@ def print_view(view: ConnectionView) -> None:
     """A few lines for a person."""
     row, state = view.row, view.state
     say(f"{bold(shown(row.name))}, connection {row.id}: {row.kind}, {shown(shown_url(row.source))}")
-    schedule, due = when(view.times)
+    times = view.times
+    if times is not None and not times.stands_still:
+        times = replace(times, attention=None)
+    schedule, due = when(times)
     says = {"paused": "paused", "needs attention": "stands still", "–": "no next run yet"}
     say(f"  runs       {schedule}; {says.get(due, due if due in _STATES else f'next {due}')}")
     if view.times and view.times.attention:

@@ -21,7 +21,8 @@ class EventKind(StrEnum):
     AUTHENTICATION_FAILED = "authentication_failed"
     """The source refuses the credentials; the connection needs attention. Payload: `error`."""
     NEEDS_ATTENTION = "needs_attention"
-    """Something else that only a person can mend, such as an option. Payload: `error`."""
+    """Something else that only a person can mend, such as an option. Payload: `error`, and
+    `runs_on` where it is tried again at its times."""
     DELETIONS_HELD = "deletions_held"
     """The guard holds deletions for a person to decide. Payload: `run`, `held`."""
     FRESHNESS_MISSED = "freshness_missed"

@@ -20,6 +20,7 @@ __all__ = [
     "Times",
     "connection_by_id",
     "note_attention",
+    "note_refused",
     "pause",
     "resume",
     "set_active",
@@ -37,7 +38,9 @@ class Times(Struct, frozen=True):
     """As `syncline.scheduling.text` writes it; None: the installation's default."""
     paused: bool
     attention: Mapping[str, Json] | None
-    """Why it stands still until a person does something: a `code` and a `message`."""
+    """What a person has to mend: a `code` and a `message`."""
+    stands_still: bool
+    """Whether it waits for that person, and does not run by itself until then."""
     next_due: datetime | None
     job: str | None
     """The state of the job that syncs it, where there is one."""
@@ -60,10 +63,16 @@ async def times_of(db: Connection, workspace: WorkspaceId) -> dict[ConnectionId,
     """Those of all connections of the workspace."""
     async with db.cursor(row_factory=class_row(Times)) as cursor:
         await cursor.execute(
-            "SELECT c.id, c.schedule, c.paused, c.attention, c.next_due, j.state AS job,"
+            "SELECT c.id, c.schedule, c.paused, coalesce(c.attention, marked.error) AS attention,"
+            " c.attention IS NOT NULL AS stands_still, c.next_due, j.state AS job,"
             " j.id AS job_id,"
             " c.freshness_seconds"
-            " FROM connections c LEFT JOIN LATERAL (SELECT id, state FROM jobs j"
+            " FROM connections c LEFT JOIN LATERAL (SELECT r.error FROM troubles t, runs r"
+            " WHERE t.workspace_id = c.workspace_id AND t.connection_id = c.id"
+            " AND t.kind = 'needs_attention' AND r.workspace_id = c.workspace_id"
+            " AND r.connection_id = c.id AND r.state = 'failed'"
+            " ORDER BY r.id DESC LIMIT 1) marked ON true"
+            " LEFT JOIN LATERAL (SELECT id, state FROM jobs j"
             " WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id"
             " AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')"
             " ORDER BY j.id DESC LIMIT 1) j ON true WHERE c.workspace_id = %s",
@@ -153,4 +162,31 @@ async def note_attention(
         "UPDATE connections SET attention = %s, next_due = NULL"
         " WHERE workspace_id = %s AND id = %s",
         (Jsonb(dict(error)), workspace, connection),
+    )
+
+
+_LASTS = "1 hour"
+"""A refusal that is younger may be over by itself: a site that is being moved, a proxy's mood."""
+
+
+async def note_refused(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, error: Mapping[str, Json]
+) -> None:
+    """Mark it if no run has got through for an hour, or none ever has. It runs on by itself.
+
+    The next run that is done ends the mark.
+    """
+    await db.execute(
+        "WITH past AS (SELECT max(id) FILTER (WHERE state = 'done') AS done FROM runs"
+        " WHERE workspace_id = %(workspace)s AND connection_id = %(id)s)"
+        " SELECT raise_trouble(%(workspace)s, %(id)s, %(what)s, %(detail)s, true) FROM past"
+        " WHERE done IS NULL OR EXISTS (SELECT FROM runs WHERE workspace_id = %(workspace)s"
+        " AND connection_id = %(id)s AND id > done AND state = 'failed'"
+        f" AND started_at <= moment() - interval '{_LASTS}')",
+        {
+            "workspace": workspace,
+            "id": connection,
+            "what": EventKind.NEEDS_ATTENTION.value,
+            "detail": Jsonb({"error": dict(error), "runs_on": True}),
+        },
     )

@@ -68,7 +68,9 @@ def _authentication_failed(event: Event) -> tuple[str, str]:
 def _needs_attention(event: Event) -> tuple[str, str]:
     return (
         f"{_who(event)} needs attention: {_cause(event.payload)}",
-        f"It stands still until that is mended and {_do(event, 'connections', 'resume')}.",
+        f"It is tried again at its times; {_do(event, 'connections', 'check')} tells what it lacks."
+        if event.payload.get("runs_on")
+        else f"It stands still until that is mended and {_do(event, 'connections', 'resume')}.",
     )
 
 

@@ -6,6 +6,7 @@ import random
 
 from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced, RunInProgress
 from syncline.core.jobs import (
+    ATTEMPTS,
     ClaimedJob,
     Dead,
     Done,
@@ -17,7 +18,7 @@ from syncline.core.jobs import (
     retry_after,
 )
 from syncline.core.model import Json, RunState
-from syncline.store.timetable import note_attention
+from syncline.store.timetable import note_attention, note_refused
 from syncline.sync.report import Report
 from syncline.sync.request import Tools
 
@@ -33,10 +34,17 @@ _TAKEN = (Fenced.__name__, RunInProgress.__name__)
 _TAKEN_SECONDS = 30.0
 NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
 """Codes of what no further attempt can mend."""
+_REFUSED = ("forbidden", "rejected", "not_found", "blocked_address")
+"""Codes of what only a person mends, if it lasts. Sites answer so for a while, too."""
 
 
-async def outcome_of(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
-    """What becomes of the job. Notes it at the connection if a person has to do something."""
+async def outcome_of(
+    tools: Tools, job: ClaimedJob, report: Report, *, whole: bool = True
+) -> Outcome:
+    """What becomes of the job. Notes it at the connection if a person has to do something.
+
+    `whole`: it was a run, and not one partition of it.
+    """
     if report.state is RunState.INTERRUPTED:
         return Released()
     error = report.error
@@ -56,6 +64,10 @@ async def outcome_of(tools: Tools, job: ClaimedJob, report: Report) -> Outcome:
         return Lost(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
     if code == DatabaseUnavailable.__name__:  # not the job's fault: no attempt is counted
         return Snooze(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
+    if whole and code in _REFUSED and job.attempts >= ATTEMPTS:
+        assert job.connection_id is not None
+        async with tools.database.brief_connection() as db:
+            await note_refused(db, job.workspace_id, job.connection_id, error)
     return Retry(retry_after(job.attempts, chance=random.random()), error)  # noqa: S311
 
 

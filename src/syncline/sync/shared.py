@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from msgspec import convert, to_builtins
@@ -12,7 +12,7 @@ from msgspec import convert, to_builtins
 from syncline.core.errors import ConfigurationError, Fenced, NotHere, SynclineError, source_error
 from syncline.core.failpoints import Failpoint, hit
 from syncline.core.jobs import ClaimedJob, Done, Handler, Outcome
-from syncline.core.model import Cursor, Partition, RunState
+from syncline.core.model import Cursor, Json, Partition, RunState
 from syncline.store import parts
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection
@@ -75,7 +75,7 @@ def partition_handler(tools: Tools) -> Handler:
                 return Done()  # so is this
             except (SynclineError, psycopg.Error) as error:
                 report.state, report.error = RunState.FAILED, told(error)
-            return await outcome_of(tools, job, report)
+            return await outcome_of(tools, job, report, whole=False)
 
     return handle
 
@@ -196,7 +196,7 @@ def _complete(found: Sequence[Part], report: Report) -> bool:
     errors = [dict(part.error or {"code": "cancelled", "message": "cancelled"}) for part in died]
     for error in errors:
         if error.get("code") in NEEDS_A_PERSON or len(died) == len(partitions):
-            raise _as_raised(str(error.get("code")), str(error.get("message")))
+            raise _as_raised(error)
     for part, error in zip(died, errors, strict=True):
         name = part.title or part.partition or "a partition"
         report.warnings.append(f"could not be read completely: {name}: {error.get('message')}")
@@ -205,8 +205,11 @@ def _complete(found: Sequence[Part], report: Report) -> bool:
     return not report.tally["incomplete"]
 
 
-def _as_raised(code: str, message: str) -> SynclineError:
+def _as_raised(error: Mapping[str, Json]) -> SynclineError:
     """The error that a job has died of."""
+    code, message = str(error.get("code")), str(error.get("message"))
+    raised: SynclineError = source_error(code, message)
     if code == ConfigurationError.__name__:
-        return ConfigurationError(message)
-    return source_error(code, message)
+        raised = ConfigurationError(message)
+    raised.hint = error.get("hint")
+    return raised
