@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from syncline.settings import Settings
-from tests.support.commands import Commands
+from syncline.testing.fakes.intercom import FakeIntercom
+from tests.support.commands import Commands, Finished
 from tests.support.world import World
 
 
@@ -210,3 +212,36 @@ def test_an_unexpected_error_is_one_line_unless_debugging(commands: Commands, fo
     debugged = commands.run("status", environment={**broken, "SYNCLINE_DEBUG": "1"})
     assert "Traceback" in debugged.errors
     assert "hidden-word" not in finished.errors + debugged.errors
+
+
+async def test_a_check_tells_what_of_a_source_may_be_read(commands: Commands) -> None:
+    """Each kind of thing, and what to do about what may not; the exit code is 1 then, in JSON too.
+    A hint is there also where nothing may be read."""
+    async with FakeIntercom() as server:
+        server.let_in("lantern-4711")
+        server.scopes_lack = ("/conversations",)
+        options = {"url": server.url, "allow_private_hosts": "127.0.0.1"}
+        options["read"] = "articles,conversations"
+        words = [word for name in options for word in ("--option", f"{name}={options[name]}")]
+
+        async def run(*words: str) -> Finished:
+            environment = {"INTERCOM_TOKEN": "lantern-4711"}
+            return await asyncio.to_thread(commands.run, *words, environment=environment)
+
+        token = ("--secret", "token=env:INTERCOM_TOKEN")
+        made = await run("connections", "add", "intercom://us", "--name", "help", *words, *token)
+        assert made.status == 0, made
+        told = await run("connections", "check", "help")
+        _, articles, conversations, hint, *_ = told.output.splitlines()
+        assert articles.split() == ["articles", "yes"]
+        assert conversations.startswith("  conversations  no: ")
+        assert hint.lstrip().startswith("Give the app the permission")
+        asked = await run("connections", "check", "help", "--json")
+        assert (told.status, asked.status, asked.json["ok"]) == (1, 1, False)
+        assert asked.json["code"] == "forbidden"
+        reads = {each["what"]: each for each in asked.json["reads"]}
+        assert reads["articles"] == {"what": "articles", "ok": True}
+        assert reads["conversations"]["hint"] == asked.json["hint"] == hint.strip()
+        server.accepts = set()
+        refused = (await run("connections", "check", "help", "--json")).json
+        assert (refused["code"], "--secret token" in refused["hint"]) == ("unauthorized", True)

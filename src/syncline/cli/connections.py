@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syncline.cli.check_view import check_as_json, print_check
 from syncline.cli.completion import connection_names
 from syncline.cli.connection_view import connection_as_json, in_words, times_as_json, when
 from syncline.cli.hosts import print_breakers
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
     from syncline.cli.connection_view import ConnectionView
     from syncline.client import Syncline
-    from syncline.core.model import ConnectionId, Identity
+    from syncline.core.model import ConnectionId
     from syncline.store.breakers import OpenBreaker
     from syncline.store.connections import ConnectionRow
     from syncline.store.timetable import Times
+    from syncline.sync.checking import Checked
 
 app = typer.Typer(
     cls=ListByDefault,
@@ -178,29 +180,25 @@ def edit(
 def check(
     name: Known, as_json: AsJson = False, workspace: Workspace = "default", data_dir: DataDir = None
 ) -> int:
-    """Ask a connection's source whether it is there and lets us in. Nothing is read.
+    """Ask a connection's source whether it is there, and lets us read what the connection reads.
 
-    The exit code is 1 if it does not.
+    Of each kind of thing one is asked for. The exit code is 1 if something is lacking.
     """
 
-    async def command(client: Syncline, interruption: Interruption) -> Identity | SourceError:
+    async def command(client: Syncline, interruption: Interruption) -> Checked | SourceError:
         try:
             return await client.connections.check(name)
         except SourceError as error:
             return error
 
     found = run(command, workspace=workspace, data_dir=data_dir)
-    if isinstance(found, SourceError):
-        if not as_json:
-            raise found
-        print_json({"connection": name, "ok": False, "code": found.code, "message": found.message})
-        return 1
     if as_json:
-        account = {"account": found.account, "detail": dict(found.detail)}
-        print_json({"connection": name, "ok": True, **account})
+        print_json({"connection": name} | check_as_json(found))
+    elif isinstance(found, SourceError):
+        raise found
     else:
-        say(f"{shown(name)} is there: {shown(shown_url(found.account))}")
-    return 0
+        print_check(name, found)
+    return 1 if isinstance(found, SourceError) or found.lacking else 0
 
 
 @app.command()

@@ -5,7 +5,7 @@ A connector's author needs this file and `core/model.py`, nothing else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +46,8 @@ __all__ = [
     "OAuthGrant",
     "OAuthSecrets",
     "Options",
+    "Probes",
+    "Probing",
     "Refusal",
     "Secrets",
 ]
@@ -300,6 +302,23 @@ class Connector(Protocol):
         With validators, `NotModified` if the source says they still hold. `Gone` if the
         source says that this very entry does not exist. Raises `BadContent` for what
         cannot be used, the other `SourceError`s for what the transport could not mend.
+        """
+        ...
+
+
+Probes: TypeAlias = Mapping[str, Callable[[], Awaitable[object]]]
+"""By the kind of thing that is read, as people call it: a small request that reads one of it."""
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """What a connector may offer besides, where one thing may be allowed and another is not."""
+
+    async def probes(self) -> Probes:
+        """What tells, for each kind of thing that this connection reads, whether we may.
+
+        Asked after `check`, by people and not by runs. A probe raises the `SourceError` that
+        reading would end with; what it answers counts for nothing.
         """
         ...
 

@@ -12,9 +12,9 @@ from syncline.parts.wished import Wished, asked
 from syncline.store.connections import ConnectionRow, list_connections, remove_connection
 
 if TYPE_CHECKING:
-    from syncline.core.model import Identity
     from syncline.store.breakers import OpenBreaker
     from syncline.store.timetable import Times
+    from syncline.sync.checking import Checked
 
 __all__ = ["Connections"]
 
@@ -92,8 +92,12 @@ class Connections(Part):
             row = await find_named(db, workspace, connection)
             return await edit_connection(db, tools.opener.registry, tools.vault, row, asked(wishes))
 
-    async def check(self, name: str) -> Identity:
-        """Prove that its source is there and lets us in. Raises a `SourceError` if not."""
+    async def check(self, name: str) -> Checked:
+        """Prove that its source is there and lets us in, and tell what of it we may read.
+
+        Raises a `SourceError` if it is not there, or does not let us in at all.
+        """
+        from syncline.sync.checking import check_source
         from syncline.sync.secrets import secrets_for
         from syncline.sync.sources import find_named
         from syncline.sync.tokens import StoredTokens
@@ -110,7 +114,7 @@ class Connections(Part):
             secrets.values,
             tokens=StoredTokens(tools.database.connection, tools.vault, row.workspace_id, row.id),
         ) as connector:
-            return await connector.check()
+            return await check_source(connector)
 
     async def secrets(self, name: str) -> Sequence[str]:
         """The names of the secrets that a connection has; nobody is ever shown the values.

@@ -93,15 +93,14 @@ class Intake:
             self._dispatcher.ended = error
         except SourceError as error:
             self.errors.append(error)
-            self._incomplete(f"{partition.title or partition.id or 'the listing'}: {error}")
+            where = partition.title or partition.id or "the listing"
+            self._incomplete(f"{where}: {error}", error.hint)
         if self._stop.is_set() or self._dispatcher.ended is not None:
             self.complete = False
 
-    def _incomplete(self, reason: str) -> None:
+    def _incomplete(self, reason: str, hint: str | None = None) -> None:
         self.complete = False
-        report = self._dispatcher.flight.report
-        report.tally["incomplete"] = 1
-        report.warnings.append(f"could not be read completely: {reason}")
+        self._dispatcher.flight.report.leave_out(reason, hint)
 
     async def store_cursors(self) -> None:
         """Move the cursors to where everything before them is settled."""

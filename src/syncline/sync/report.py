@@ -73,6 +73,12 @@ class Report:
         """Count."""
         self.tally.update(counts)
 
+    def leave_out(self, reason: str, hint: str | None = None) -> None:
+        """Something could not be read: why, and what to do about it."""
+        self.tally["incomplete"] = 1
+        advice = f" ({hint})" if hint else ""
+        self.warnings.append(f"could not be read completely: {reason}{advice}")
+
     def count(self, outcome: Outcome, more: int = 1) -> None:
         """Count one listed entry."""
         self.tally[outcome.value] += more

@@ -199,8 +199,8 @@ def _complete(found: Sequence[Part], report: Report) -> bool:
             raise _as_raised(error)
     for part, error in zip(died, errors, strict=True):
         name = part.title or part.partition or "a partition"
-        report.warnings.append(f"could not be read completely: {name}: {error.get('message')}")
-    if died or report.tally["incomplete"]:
+        report.leave_out(f"{name}: {error.get('message')}", error.get("hint"))
+    if report.tally["incomplete"]:
         report.tally["incomplete"] = 1
     return not report.tally["incomplete"]
 

@@ -70,3 +70,10 @@ async def test_a_workspace_is_followed(open_api: OpenApi) -> None:
             assert await synced.found("our kiln does not fire", teammates) == []
             quiet = await synced.run()
             assert (quiet.counts["updated"], len(server.requests)) == (0, 4)
+
+            server.scopes_lack = ("/conversations",)
+            report = await synced.run()
+            (warning,) = report.warnings
+            assert "Conversations: " in warning
+            assert "Give the app the permission" in warning
+            assert (report.counts["gone"], report.exit_code) == (0, 3)

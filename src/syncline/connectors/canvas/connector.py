@@ -8,7 +8,9 @@ to another while it is read, so what is not listed is asked for once more.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from msgspec import Struct, field
@@ -44,7 +46,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
-from syncline.core.ports import Context
+from syncline.core.ports import Context, Probes
 
 __all__ = ["CanvasConnector"]
 
@@ -111,6 +113,14 @@ class CanvasConnector:
                 )
             account = f"{account}, but there is {lacking}"
         return Identity(account, {"user": user.id, "missing": missing})
+
+    async def probes(self) -> Probes:
+        course = await self._course((await self.partitions())[0].id)
+        kinds = [kind for kind in _KINDS if kind.option in self._options.read]
+        return {
+            f"{kind.option} of {course.name or course.id}": partial(self._probe, kind, course)
+            for kind in kinds
+        }
 
     async def partitions(self) -> Sequence[Partition]:
         if self._options.courses:
@@ -243,15 +253,10 @@ class CanvasConnector:
                 place = self._place(course)
                 yield place.entry(kind.name, _syllabus(course), content=False)
             return
-        params = dict(kind.params)
+        path, params = _list_of(kind, course)
         since = self._context.since if content else None
-        path = path_to(course.id, kind.path)
-        if kind.name == "announcement":
-            path = "/announcements"
-            params |= {"context_codes[]": f"course_{course.id}", "active_only": "true"}
-            params |= _OF_ALL_TIMES
-            if since is not None:
-                params["start_date"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if kind.name == "announcement" and since is not None:
+            params["start_date"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
         if kind.name == "page" and bodies:
             params["include[]"] = "body"
         if kind.name == "file" and since is not None:
@@ -265,12 +270,28 @@ class CanvasConnector:
                 item = await whole(self._api, row, course)
                 yield self._place(course, answer).entry(kind.name, item, content=content)
 
+    async def _probe(self, kind: _Kind, course: Course) -> None:
+        if kind.name == "syllabus":
+            self._course_in(await self._api.get(*_one(kind, course.id, course.id)))
+            return
+        path, params = _list_of(kind, course)
+        with suppress(SwitchedOff):
+            await self._api.get(path, {**params, "per_page": 1})
+
     def _place(self, course: Course, answer: Answer | None = None) -> Place:
         most = int(self._options.max_file_mb * 1024 * 1024)
         return Place(course, self._now(answer), self._options.url, most)
 
     def _now(self, answer: Answer | None) -> datetime:
         return (answer and answer.date) or self._context.clock.now()
+
+
+def _list_of(kind: _Kind, course: Course) -> tuple[str, dict[str, tuple[str, ...] | str]]:
+    params = dict(kind.params)
+    if kind.name != "announcement":
+        return path_to(course.id, kind.path), params
+    params |= {"context_codes[]": f"course_{course.id}", "active_only": "true"}
+    return "/announcements", params | _OF_ALL_TIMES
 
 
 def _one(kind: _Kind, course: str, item: str) -> tuple[str, Params]:

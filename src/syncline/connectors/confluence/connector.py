@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from syncline.connectors.confluence.entries import Wiki, entry_of
 from syncline.connectors.confluence.listing import listed, results_of
 from syncline.connectors.confluence.spec import ConfluenceOptions
 from syncline.connectors.confluence.wire import Piece, Space, piece_of
-from syncline.connectors.json_api import Answer, JsonApi
+from syncline.connectors.json_api import Answer, JsonApi, Params
 from syncline.connectors.marks import cursor_moment, ending_at
 from syncline.connectors.wire import clean, read
 from syncline.core.errors import BadContent, NotFound, Rejected, Unauthorized
@@ -36,7 +37,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
-from syncline.core.ports import Context
+from syncline.core.ports import Context, Probes
 
 __all__ = ["ConfluenceConnector"]
 
@@ -94,6 +95,18 @@ class ConfluenceConnector:
         if following is None:
             self._demand(str(row.get("key")) for row in found if isinstance(row, dict))
         return Identity(f"{who} at {self._options.url}", {"user": who})
+
+    async def probes(self) -> Probes:
+        space = (await self.partitions())[0].id
+        cql = {"cql": f'space="{space}" and type in ({",".join(self._options.include)})'}
+        ways: dict[str, tuple[str, Params]] = {
+            "contents": ("/rest/api/content", {"spaceKey": space, "type": "page"}),
+            "changes": ("/rest/api/content/search", cql),
+        }
+        return {
+            f"{what} of {space}": partial(self._api.get, path, {**query, "start": 0, "limit": 1})
+            for what, (path, query) in ways.items()
+        }
 
     async def partitions(self) -> Sequence[Partition]:
         first, self._checked = self._checked, None

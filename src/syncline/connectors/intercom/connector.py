@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -48,7 +56,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
-from syncline.core.ports import Context
+from syncline.core.ports import Context, Probes
 
 __all__ = ["IntercomConnector"]
 
@@ -78,6 +86,23 @@ class IntercomConnector:
         self._workspace = me.workspace
         who = " of ".join(filter(None, (me.email or me.name, me.workspace_name))) or me.id
         return Identity(who, {"workspace": me.workspace, "teammate": me.id})
+
+    async def probes(self) -> Probes:
+        one, now = {"per_page": 1}, int(self._clock.now().timestamp())
+        newest = {"field": "updated_at", "operator": ">", "value": now}
+        get, post = partial(self._api.get, params=one), self._api.post
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
+            Kind.ARTICLES: partial(get, "/articles"),
+            Kind.INTERNAL_ARTICLES: partial(get, "/internal_articles"),
+            Kind.CONVERSATIONS: partial(
+                post, "/conversations/search", {"query": newest, "pagination": one}
+            ),
+        }
+        found = {str(kind): ways[kind] for kind in self._options.read}
+        if found.keys() - {Kind.CONVERSATIONS}:
+            found["collections"] = partial(get, "/help_center/collections")
+            found["teammates"] = partial(get, "/admins")
+        return found
 
     async def partitions(self) -> Sequence[Partition]:
         return [

@@ -39,7 +39,7 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
-from syncline.core.ports import Context
+from syncline.core.ports import Context, Probes
 
 __all__ = ["ZendeskConnector"]
 
@@ -73,6 +73,16 @@ class ZendeskConnector:
         self._locales = self._options.locales or tuple(there)
         self._now = answer.date or self._context.clock.now()
         return Identity(self._options.url, {"locales": list(there), "agent": self._agent})
+
+    async def probes(self) -> Probes:
+        since = int((await self._ready() - _LAG).timestamp())
+        lists = (*map(_listed, self._locales[:1]), f"{ROOT}/sections", f"{ROOT}/categories")
+        one = partial(self._api.get, params={"page[size]": 1})
+        found = {path.rpartition("/")[2]: partial(one, path) for path in lists}
+        if self._agent:
+            export = f"{ROOT}/incremental/articles?start_time={since}"
+            found["changes"] = partial(self._api.get, export)
+        return found
 
     async def partitions(self) -> Sequence[Partition]:
         return (Partition("articles", title="Articles"),)

@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import timedelta
+from functools import partial
 from urllib.parse import quote
 
 from syncline.connectors.json_api import Answer, JsonApi
@@ -33,10 +34,11 @@ from syncline.core.model import (
     Partition,
     Validators,
 )
-from syncline.core.ports import Context
+from syncline.core.ports import Context, Probes
 
 __all__ = ["TicketConnector"]
 
+_EXPORT = "/api/v2/incremental/tickets/cursor"
 _VERSION = 2
 _OVERLAP = 3_600
 """Seconds that are read again where the source takes a cursor no more."""
@@ -74,6 +76,10 @@ class TicketConnector:
                 hint="Give the credentials of an agent or an administrator.",
             )
         return Identity(str(user.get("email") or user["id"]), {"role": role})
+
+    async def probes(self) -> Probes:
+        recent = self._start(self._context.clock.now().timestamp() - _OVERLAP)
+        return {"tickets": partial(self._api.get, f"{_EXPORT}?{recent}")}
 
     async def partitions(self) -> Sequence[Partition]:
         return (Partition("tickets", title="Tickets"),)
@@ -124,7 +130,7 @@ class TicketConnector:
 
     async def _export(self, place: str) -> AsyncGenerator[Answer, None]:
         async def page(place: str) -> Answer:
-            return await self._api.get(f"/api/v2/incremental/tickets/cursor?{place}")
+            return await self._api.get(f"{_EXPORT}?{place}")
 
         async for answer in follow(place, page, _following):
             yield answer
