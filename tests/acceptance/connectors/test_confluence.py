@@ -63,6 +63,11 @@ async def test_a_space_is_followed(open_api: OpenApi) -> None:
             assert await synced.found("windmill", "confluence:group:staff") == []
             assert len(await synced.found("windmill", "confluence:user:jane")) == 2
 
+            server.tells_permissions = False  # somebody took our account's right away
+            await synced.run(Mode.RECONCILE)
+            assert await synced.found("celadon") == []
+            assert f"attachment:{file}" in await synced.found("celadon", "confluence:space:DOCS")
+
 
 async def test_a_space_out_of_sight_deletes_nothing(open_api: OpenApi) -> None:
     """Whether it is gone, or only not for this account, the run fails and says which."""

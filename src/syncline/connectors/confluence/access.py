@@ -30,10 +30,21 @@ _NAMES = {"user": ("username", "userName", "userKey"), "group": ("name", "groupN
 class Access:
     """The access lists of one source, while it is open."""
 
-    def __init__(self, api: JsonApi, viewers: Sequence[str], warn: Callable[[str], None]) -> None:
-        """`viewers` may see what is not restricted, where a space's permissions are not told."""
+    def __init__(
+        self,
+        api: JsonApi,
+        viewers: Sequence[str],
+        warn: Callable[[str], None],
+        *,
+        authenticated: bool,
+    ) -> None:
+        """`viewers` may see what is not restricted, where a space's permissions are not told.
+
+        Without any it is for `confluence:space:KEY`; what an anonymous reader sees, for everyone.
+        """
         self._api = api
-        self._unknown = tuple(sorted(set(viewers))) or None
+        self._named = tuple(sorted(set(viewers)))
+        self._authenticated = authenticated
         self._warn = warn
         self._spaces: dict[str, tuple[str, ...] | None] = {}
         self._groups: dict[str, frozenset[str]] = {}
@@ -62,13 +73,18 @@ class Access:
             try:
                 self._spaces[space] = _viewers((await self._api.get(path)).array())
             except (NotPermitted, NotFound):
-                self._spaces[space] = self._unknown
-                if self._unknown is None:
-                    self._warn_once(
-                        f"Confluence does not tell who may see the space {space}: its "
-                        "unrestricted pages are for everyone; the option viewers says otherwise"
-                    )
+                self._spaces[space] = self._untold(space)
         return self._spaces[space]
+
+    def _untold(self, space: str) -> tuple[str, ...] | None:
+        if self._named or not self._authenticated:
+            return self._named or None
+        principal = f"confluence:space:{clean(space)}"
+        self._warn_once(
+            f"Confluence does not tell who may see the space {space}: its unrestricted pages are "
+            f"found with {principal} alone; the option viewers says otherwise"
+        )
+        return (principal,)
 
     async def _restriction(self, row: Mapping[str, Any]) -> frozenset[str]:
         """The principals that a page names for reading; empty where it lets everybody in."""

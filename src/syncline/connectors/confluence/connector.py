@@ -67,7 +67,7 @@ class ConfluenceConnector:
         self._context = context
         self._authenticated = authenticated
         self._api = JsonApi(context.http, options.url)
-        self._access = Access(self._api, options.viewers, context.warn)
+        self._access = Access(self._api, options.viewers, context.warn, authenticated=authenticated)
         self._wiki = Wiki(options.url, options.max_attachment_mb)
         basic = options.username is not None
         self._contents = Contents(

@@ -23,7 +23,8 @@ NOTES = Notes(
     "its page. Macros that show other pages are left out: those pages are read where they stand.",
     access="`confluence:user:NAME` and `confluence:group:NAME` of restrictions, which hold for all "
     "that is beneath a page, and else of the space's permission to view; everyone where anonymous "
-    "readers have that.",
+    "readers have that. Where the permissions cannot be read: those whom `viewers` names, or "
+    "`confluence:space:KEY`; without credentials everyone.",
     deletions="what the list does not name is asked for, and gone once Confluence's own answer is "
     "that there is no such content, or none that the account may view.",
     requests="first sync: one for 50 pages with what hangs on them, one for each user whom texts "

@@ -47,7 +47,8 @@ class ConfluenceOptions(ApiOptions):
     viewers: tuple[str, ...] = Field(
         (),
         description="Who may see unrestricted pages of spaces whose permissions cannot be read, "
-        "such as confluence:group:confluence-users; without any, everyone",
+        "such as confluence:group:confluence-users; without any, confluence:space:KEY, and without "
+        "credentials everyone",
     )
     max_attachment_mb: float = Field(10, gt=0, le=64, description="No attachments larger than this")
     concurrency: int = Field(4, ge=1, le=32, description="Requests at a time")

@@ -92,18 +92,23 @@ async def test_a_server_that_does_not_expand_restrictions_is_asked_for_each(
         assert {each.metadata.title or "": each for each in found} == before
 
 
-async def test_a_space_that_does_not_tell_is_for_those_named_in_the_options(
+async def test_a_space_that_does_not_tell_is_not_for_everyone(
     wiki: FakeConfluence, open_wiki: Open
 ) -> None:
-    """Before 9.1, or without the rights; where nobody is named, that is told."""
+    """Before 9.1, or without the rights: it is for those whom the options name, or who ask for the
+    space by its name, which is told. What an anonymous reader sees is for everyone."""
     wiki.create("DOCS", "Tea")
     wiki.tells_permissions = False
     async with open_wiki(viewers=["confluence:group:confluence-users"]) as opened:
         assert await opened.principals("Tea") == ("confluence:group:confluence-users",)
         assert not opened.warnings
     async with open_wiki() as opened:
-        assert await opened.principals("Tea") is None
+        assert await opened.principals("Tea") == ("confluence:space:DOCS",)
         assert ["DOCS" in each and "viewers" in each for each in opened.warnings] == [True]
+    wiki.accepts = None
+    async with open_wiki(token=None) as opened:
+        assert await opened.principals("Tea") is None
+        assert not opened.warnings
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
