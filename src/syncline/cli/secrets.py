@@ -26,7 +26,7 @@ def secret_named(text: str) -> tuple[str, str | None]:
         return name, _asked(name)
     if place == "none":
         return name, None
-    return name, read_place(place, f"--secret {name}")
+    return name, read_place(place, name, called="--secret")
 
 
 def _asked(name: str) -> str:

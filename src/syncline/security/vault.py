@@ -86,7 +86,7 @@ class Vault:
 
 
 def _remember(values: Mapping[str, str]) -> None:
-    """Have them hidden in whatever is told. A user name, or an ordinary word, would hide more."""
+    """Have them hidden in whatever is told. An ordinary word would hide more."""
     for name, value in values.items():
-        if name != "username" and len(value) >= _SHORTEST:
-            remember_secret(value)
+        if len(value) >= _SHORTEST:
+            remember_secret(value, name)

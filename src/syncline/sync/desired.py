@@ -118,7 +118,4 @@ def _secrets(declaration: Declaration, declared: DeclaredConnection) -> dict[str
     if declared.secrets is None:
         return None
     base = declaration.path.absolute().parent
-    return {
-        name: read_place(place, f"the secret {name}", base=base)
-        for name, place in declared.secrets.items()
-    }
+    return {name: read_place(place, name, base=base) for name, place in declared.secrets.items()}

@@ -15,24 +15,30 @@ _MOST_BYTES = 64 * 1024
 
 
 def read_place(
-    place: str, what: str, *, base: Path | None = None, environ: Mapping[str, str] = os.environ
+    place: str,
+    name: str,
+    *,
+    called: str = "the secret",
+    base: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> str:
-    """The secret that lies there; `what` says in errors whose it is, `base` where paths begin.
+    """The secret of this name that lies there; `base` is where paths begin.
 
     Raises `UsageError`. A secret's value is in none of them: whoever typed one in place of a
     place finds it neither on the screen nor in a log.
     """
-    kind, colon, name = place.partition(":")
-    if colon and kind == "env" and name:
-        value = environ.get(name)
+    what = f"{called} {name}"
+    kind, colon, where = place.partition(":")
+    if colon and kind == "env" and where:
+        value = environ.get(where)
         if not value:
             raise UsageError(
-                f"{what}: the environment variable {name} is not set.", hint=f"Set {name} first."
+                f"{what}: the environment variable {where} is not set.", hint=f"Set {where} first."
             )
-        remember_secret(value)
+        remember_secret(value, name)
         return value
-    if colon and kind == "file" and name:
-        path = (base or Path()) / Path(name).expanduser()
+    if colon and kind == "file" and where:
+        path = (base or Path()) / Path(where).expanduser()
         try:
             with path.open("rb") as file:
                 data = file.read(_MOST_BYTES + 1)
@@ -47,7 +53,7 @@ def read_place(
             raise UsageError(f"{what}: {path} is not text in UTF-8.") from None
         if not text:
             raise UsageError(f"{what}: {path} is empty.")
-        remember_secret(text)
+        remember_secret(text, name)
         return text
     raise UsageError(
         f"{what}: a secret itself is not written here, where others can read it.",

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from syncline.core.errors import ConfigurationError
+from syncline.core.redaction import redact
 from syncline.security.keys import Key, KeyRing
 from syncline.security.vault import Sealed, Vault
 from syncline.settings import Settings
+from syncline.sync.places import read_place
 
 ONE, TWO = Key.generate(), Key.generate()
 
@@ -83,3 +85,19 @@ def test_what_is_no_key_is_refused_without_being_shown(tmp_path: Path, text: str
 def test_a_key_shows_its_id_only() -> None:
     assert repr(ONE) == f"Key({ONE.id})"
     assert ONE.text not in repr(ring(Path("/nowhere"), ONE).held())
+
+
+@pytest.mark.parametrize("name", ["username", "email", "client_id"])
+def test_what_only_says_who_somebody_is_is_not_hidden(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Wherever it was read or sealed: a user's name stands in ordinary words."""
+    user, token = f"support-of-{name}", f"lantern-of-{name}"
+    monkeypatch.setenv("USER_NAME", user)
+    (tmp_path / "token").write_text(token)
+    assert read_place("env:USER_NAME", name) == user
+    assert read_place("file:token", "token", base=tmp_path) == token
+    assert redact(f"{user}-wiki has {token}") == f"{user}-wiki has …"
+    sealed = f"harbour-of-{name}"
+    Vault(ring(Path("/nowhere"), ONE)).seal("1/2", {name: user, "token": sealed})
+    assert redact(f"{user}-wiki has {sealed}") == f"{user}-wiki has …"
