@@ -7,6 +7,8 @@ import json
 import signal
 import urllib.request
 from collections.abc import AsyncIterator
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -21,6 +23,7 @@ CANARY = "c4n4ry"
 """In each of them; no two are alike, so that none is known by another's being known."""
 TOKEN = f"{CANARY}-of-the-url"
 ANSWERED = f"{CANARY}-of-the-source"
+STORED = f"{CANARY}-under-seal"
 _PLANTED = {
     "SYNCLINE_EMBEDDING_KEY": f"{CANARY}-key",
     "SYNCLINE_ALERT_SECRET": f"{CANARY}-signs",
@@ -30,10 +33,13 @@ _PLANTED = {
     "SYNCLINE_LOG_LEVEL": "debug",
     "SYNCLINE_METRICS_PORT": "0",
     "SYNCLINE_DEBUG": "1",
+    "SITE_TOKEN": STORED,
 }
 _COMMANDS = (
     ("connections",),
     ("connections", "--json"),
+    ("connections", "show", "1", "--json"),
+    ("connections", "check", "1", "--json"),
     ("status",),
     ("status", "--json"),
     ("runs",),
@@ -85,8 +91,8 @@ async def site() -> AsyncIterator[FakeSite]:
         site.misbehave(
             answers(
                 500,
-                f"password={ANSWERED}",
-                headers={"Set-Cookie": f"session={ANSWERED}", "X-Token": ANSWERED},
+                f"password={ANSWERED}. You are {STORED}.",
+                headers={"Set-Cookie": f"session={ANSWERED}", "X-Token": STORED},
             ),
             "/broken",
         )
@@ -110,9 +116,11 @@ async def _service(commands: Commands, environment: dict[str, str]) -> tuple[str
     return metrics.decode(), Finished(finished.status, "", "".join(lines) + finished.errors)
 
 
-async def test_the_canary_is_heard_nowhere(commands: Commands, site: FakeSite) -> None:
-    """Put into an address, the environment and a source's answers, it is in no output, log,
-    metric, job, message or event."""
+async def test_the_canary_is_heard_nowhere(
+    commands: Commands, site: FakeSite, tmp_path: Path
+) -> None:
+    """Put into an address, the environment, a secret and a source's answers, it is in no output,
+    log, metric, job, message or event. Of all these a backup has the address alone."""
 
     async def run(*words: str) -> Finished:
         return await asyncio.to_thread(commands.run, *words, environment=environment)
@@ -122,7 +130,8 @@ async def test_the_canary_is_heard_nowhere(commands: Commands, site: FakeSite) -
         webhook = f"{receiver.url}?token={TOKEN}"
         environment = {**_PLANTED, "SYNCLINE_ALERT_WEBHOOK": webhook}
         source = f"{site.url}/sitemap.xml?token={TOKEN}"
-        told = {"add": await run("connections", "add", source, "--schedule", "every 2h")}
+        given = ("--secret", "token=env:SITE_TOKEN", "--schedule", "every 2h")
+        told = {"add": await run("connections", "add", source, *given)}
         told["sync"] = await run("sync", source)
         assert "failed" in told["sync"].errors
         # Now the source itself refuses: the connection needs attention, and an alert is tried.
@@ -133,8 +142,11 @@ async def test_the_canary_is_heard_nowhere(commands: Commands, site: FakeSite) -
         name = json.loads((await run("connections", "--json")).output)["connections"][0]["name"]
         await run("connections", "resume", name)
         metrics, told["up"] = await _service(commands, environment)
-        for command in _COMMANDS:
+        for command in (*_COMMANDS, ("db", "backup", str(tmp_path / "all.backup"))):
             told[" ".join(command)] = await run(*command)
+    assert f"Bearer {STORED}" in {seen.headers.get("authorization") for seen in site.requests}
+    assert receiver.messages
+    assert CANARY not in repr(receiver.messages)
     for words, finished in told.items():
         assert CANARY not in finished.output + finished.errors, words
     assert "syncline_troubles" in metrics
@@ -148,6 +160,9 @@ async def test_the_canary_is_heard_nowhere(commands: Commands, site: FakeSite) -
         assert [row for row in await found.fetchall() if CANARY in str(row)] == []
         found = await db.execute("SELECT kind FROM events")
         assert ("authentication_failed",) in await found.fetchall()
+        with ZipFile(tmp_path / "all.backup") as backup:
+            kept = b"".join(map(backup.read, backup.namelist()))
+        assert kept.count(CANARY.encode()) == kept.count(TOKEN.encode()) > 0
         # It was there all along.
         found = await db.execute("SELECT source FROM connections")
         assert CANARY in str(await found.fetchall())
