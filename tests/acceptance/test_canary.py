@@ -85,19 +85,21 @@ async def commands(workspace_name: str) -> AsyncIterator[Commands]:
 async def site() -> AsyncIterator[FakeSite]:
     """Its sitemap wants a token; its pages fail, and give away secrets as they do."""
     async with FakeSite() as site:
-        for page in ("good", "broken", "elsewhere", "refused"):
+        for page in ("good", "broken", "elsewhere", "refused", "odd"):
             site.put(f"/{page}", f"All that there is to know of what is {page}, in a sentence.")
         site.put_file(f"/sitemap.xml?token={TOKEN}", site.sitemap())
         site.misbehave(
             answers(
                 500,
-                f"password={ANSWERED}. You are {STORED}.",
-                headers={"Set-Cookie": f"session={ANSWERED}", "X-Token": STORED},
+                f"password={ANSWERED}",
+                headers={"Set-Cookie": f"session={ANSWERED}", "X-Token": ANSWERED},
             ),
             "/broken",
         )
         site.misbehave(redirects(f"http://10.0.0.1/?access_token={TOKEN}"), "/elsewhere")
         site.misbehave(answers(403, headers={"WWW-Authenticate": f"Bearer {ANSWERED}"}), "/refused")
+        # Nothing but its value tells that this is a secret; the error names the type.
+        site.misbehave(answers(200, "…", content_type=f"application/{STORED}"), "/odd")
         yield site
 
 
