@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import pytest
 
-from syncline.core.jobs import ClaimedJob, Done, Handler, Outcome, Retry
+from syncline.core.jobs import ClaimedJob, Done, Handler, Outcome, Released, Retry
 from syncline.core.model import WorkspaceId
 from syncline.engines.embedded import EmbeddedEngine
 from syncline.store import jobs
@@ -173,3 +174,72 @@ async def test_a_claim_that_a_crash_has_undone_is_given_up(
     await running
     assert sorted(told) == sorted([(lost.id, "taken over"), (lost.id, "done"), (kept.id, "done")])
     assert await rows(db, workspace) == []
+
+
+async def test_what_nobody_called_for_is_found_by_looking(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """A row that came without a word, or whose word was lost, is claimed all the same."""
+    held, stop = _Held(), asyncio.Event()
+    engine = EmbeddedEngine(database, {"noop": held.handle}, 3, poll=0.05)
+    running = asyncio.create_task(_run(engine, stop))
+    await jobs.enqueue(db, [job(workspace, 1)])
+    held.let[(await held.next()).id].set()
+    await db.execute(
+        "INSERT INTO jobs (workspace_id, kind, payload) VALUES (%s, 'noop', '{\"n\": 2}')",
+        (workspace,),
+    )
+    silent = await held.next()
+    assert silent.payload == {"n": 2}
+    held.let[silent.id].set()
+    stop.set()
+    await running
+
+
+async def _leases(db: Connection) -> dict[int, datetime]:
+    found = await db.execute("SELECT id, lease_until FROM jobs WHERE state = 'running'")
+    return {row[0]: row[1] for row in await found.fetchall()}
+
+
+async def test_the_leases_of_what_runs_are_renewed(
+    db: Connection, database: Database, workspace: WorkspaceId
+) -> None:
+    """Again and again, in time. What was taken from it is ended at once, and its end changes
+    nothing; what is to be cancelled is asked to stop, also where the call was lost."""
+    kept, taken, cancelled = await jobs.enqueue(db, [job(workspace, n) for n in range(3)])
+    stop, begun = asyncio.Event(), asyncio.Queue[int]()
+    told = asyncio.Queue[tuple[int, str, str]]()
+
+    async def handle(job: ClaimedJob, stop: asyncio.Event) -> Outcome:
+        begun.put_nowait(job.id)
+        await stop.wait()
+        return Released()
+
+    engine = EmbeddedEngine(
+        database,
+        {"noop": handle},
+        3,
+        lease=1,
+        on_ended=lambda job, outcome, state: told.put_nowait(
+            (job.id, type(outcome).__name__, state)
+        ),
+    )
+    running = asyncio.create_task(_run(engine, stop))
+    async with asyncio.timeout(60):
+        assert sorted([await begun.get() for _ in range(3)]) == [kept, taken, cancelled]
+        last = first = (await _leases(db))[kept]
+        while last - first < timedelta(seconds=1.2):  # longer than a lease lasts
+            last = max(last, (await _leases(db))[kept])
+            assert await jobs.rescue(db, only=[]) == []
+        await db.execute(
+            "UPDATE jobs SET epoch = epoch + 1, owner = 'them',"
+            " lease_until = moment() + interval '1 h' WHERE id = %s",
+            (taken,),
+        )
+        assert await told.get() == (taken, "Released", "taken over")
+        await db.execute("UPDATE jobs SET cancel = true WHERE id = %s", (cancelled,))
+        assert await told.get() == (cancelled, "Released", "cancelled")
+        stop.set()
+        assert await told.get() == (kept, "Released", "ready")
+    await running
+    assert await states(db, workspace) == ["ready", "running", "cancelled"]

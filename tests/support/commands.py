@@ -57,6 +57,9 @@ class Commands:
             **ours,
             **self.settings.to_environment(),
             **ENVIRONMENT,
+            # What else the machine does is said by services in lines that tests do not wait for.
+            "SYNCLINE_CPU_PERCENT": "100",
+            "SYNCLINE_MEMORY_PERCENT": "100",
             "SYNCLINE_WORKSPACE": self.workspace,
             "PYTHONPATH": str(_ROOT),
             **more,
