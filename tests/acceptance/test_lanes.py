@@ -8,12 +8,18 @@ import signal
 from pathlib import Path
 
 import pytest
+from psutil import Process  # type: ignore[import-untyped]
 
-from syncline.core.errors import Fenced, RunInProgress
+from syncline.core.errors import RunInProgress
+from syncline.core.jobs import ClaimedJob, Dead
 from syncline.core.model import Mode, RunState
 from syncline.settings import Settings
 from syncline.store.database import Connection
-from syncline.store.runs import close_run, find_run, hold, open_run
+from syncline.store.runs import close_run, find_run, list_runs, open_run
+from syncline.store.timetable import times_of
+from syncline.sync.job_outcome import outcome_of
+from syncline.sync.report import Report
+from syncline.sync.sync_job import SYNC
 from tests.support.state import assert_consistent, state_of
 from tests.support.stopped import stopped_children
 from tests.support.storm import first_state
@@ -78,24 +84,6 @@ async def test_a_lapsed_lease_is_taken_over(
         await holder.close()
 
 
-async def test_a_fenced_run_writes_nothing_more(
-    server_settings: Settings, workspace_name: str, world: World
-) -> None:
-    """`force` ends the running one: whatever it tries afterwards is refused."""
-    async with open_syncs(server_settings, workspace_name, world) as syncs:
-        row = syncs.row
-        async with (
-            await syncs.tools.database.connect() as first,
-            await syncs.tools.database.connect() as second,
-        ):
-            run = await open_run(first, row.workspace_id, row.id, Mode.INCREMENTAL)
-            await open_run(second, row.workspace_id, row.id, Mode.INCREMENTAL, force=True)
-            async with await syncs.tools.database.connect() as late:
-                with pytest.raises(Fenced):
-                    async with late.transaction():
-                        await hold(late, run)
-
-
 @pytest.mark.parametrize("place", ["batch.before_commit", "batch.prepared"])
 async def test_a_stopped_worker_does_not_hold_up_its_successor(
     place: str,
@@ -124,6 +112,72 @@ async def test_a_stopped_worker_does_not_hold_up_its_successor(
     assert ended.report["exit_code"] == 1
     assert await state_of(db, workspace_name) == before
     await assert_consistent(db, workspace_name)
+
+
+async def test_a_worker_that_slept_past_its_lease_writes_nothing(
+    server_settings: Settings, workspace_name: str, world: World, tmp_path: Path, db: Connection
+) -> None:
+    """A whole worker is stopped (SIGSTOP) in the middle of a run, until its lease has lapsed and
+    another has taken the run over and ended it. Woken, it has nothing more to say."""
+    reached = tmp_path / "reached"
+    first = sync_process(
+        server_settings,
+        workspace_name,
+        world,
+        failpoints=f"batch.sent=touch:{reached};batch.prepared=pause",
+        forked=False,
+    )
+    wait_until(lambda: reached.exists() and stopped_children(first.pid), seconds=60)
+    everyone = [first.pid, *(each.pid for each in Process(first.pid).children(recursive=True))]
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    async with open_syncs(server_settings, workspace_name, world) as syncs:
+        row = syncs.row
+        with pytest.raises(RunInProgress):
+            await syncs.run()
+        await db.execute(
+            "UPDATE runs SET lease_until = clock_timestamp() - interval '1 s'"
+            " WHERE workspace_id = %s AND state = 'running'",
+            (row.workspace_id,),
+        )
+        report = await syncs.run()
+        assert (report.exit_code, report.counts["listed"]) == (0, 60)
+    before = await state_of(db, workspace_name)
+    assert len(before["documents"]) == 60
+    for pid in everyone:
+        os.kill(pid, signal.SIGCONT)
+    ended = await asyncio.to_thread(sync_process_result, first)
+    assert ended.report is not None, ended.errors
+    assert ended.report["exit_code"] == 1
+    assert await state_of(db, workspace_name) == before
+    await assert_consistent(db, workspace_name)
+    assert [run.state for run in await list_runs(db, row.workspace_id)] == ["done", "interrupted"]
+
+
+async def test_what_a_run_has_mended_since_needs_no_person(
+    server_settings: Settings, workspace_name: str, world: World, db: Connection
+) -> None:
+    """A worker that slept between the end of its run and what follows from it: a connection that
+    was read since goes on; one that was not stands still."""
+    refused = {"code": "unauthorized", "message": "the token is not valid"}
+    async with open_syncs(server_settings, workspace_name, world) as syncs:
+        row = syncs.row
+
+        async def ended(state: RunState, **error: str) -> Report:
+            async with await syncs.tools.database.connect() as holder:
+                run = await open_run(holder, row.workspace_id, row.id, Mode.INCREMENTAL)
+                await close_run(holder, run, state, {}, error or None)
+            return Report(row.name, "incremental", run=run.id, state=state, error=error)
+
+        async def attention(report: Report) -> object:
+            job = ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1)
+            assert await outcome_of(syncs.tools, job, report) == Dead(refused)
+            return (await times_of(db, row.workspace_id))[row.id].attention
+
+        old = await ended(RunState.FAILED, **refused)
+        await ended(RunState.DONE)
+        assert await attention(old) is None
+        assert await attention(await ended(RunState.FAILED, **refused)) == refused
 
 
 def _forced(settings: Settings, workspace: str, world: World) -> Ended:

@@ -171,14 +171,16 @@ async def _known(db: Connection, where: str, values: Sequence[object]) -> dict[E
 async def note_seen(db: Connection, run: RunRef, keys: Sequence[EntryKey]) -> set[EntryKey]:
     """Note entries as listed by this run; answer those that it had listed before.
 
-    Of a run's part: what any part has listed, but for this one's earlier attempts.
+    Of a run's part: what any part has listed, but for this one's earlier attempts. Raises `Fenced`.
     """
-    found = await db.execute(
-        "INSERT INTO run_seen (workspace_id, run_id, entry_key, part, attempt)"
-        " SELECT %s, %s, key, %s, %s FROM unnest(%s::bytea[]) AS key"
-        " ON CONFLICT DO NOTHING RETURNING entry_key",
-        (run.workspace_id, run.id, run.part, run.attempt, list(keys)),
-    )
+    async with db.transaction():
+        await hold(db, run)
+        found = await db.execute(
+            "INSERT INTO run_seen (workspace_id, run_id, entry_key, part, attempt)"
+            " SELECT %s, %s, key, %s, %s FROM unnest(%s::bytea[]) AS key"
+            " ON CONFLICT DO NOTHING RETURNING entry_key",
+            (run.workspace_id, run.id, run.part, run.attempt, list(keys)),
+        )
     new = {EntryKey(row[0]) for row in await found.fetchall()}
     repeated = set(keys) - new
     if run.part:

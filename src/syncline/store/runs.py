@@ -44,6 +44,7 @@ __all__ = [
     "renew",
     "resume_run",
     "session_name",
+    "was_done_since",
 ]
 
 LEASE_SECONDS = 300
@@ -366,6 +367,27 @@ async def last_completed(db: Connection, run: RunRef) -> RunId:
     )
     row = await found.fetchone()
     return RunId(row[0] if row else 0)
+
+
+async def was_done_since(
+    db: Connection, workspace: WorkspaceId, connection: ConnectionId, run: int
+) -> bool:
+    """Inside a transaction: whether a run of the connection was done after this one had ended.
+
+    None is from now on, until the transaction ends: `close_run` waits for it.
+    """
+    await db.execute(
+        "SELECT FROM connections WHERE workspace_id = %s AND id = %s FOR NO KEY UPDATE",
+        (workspace, connection),
+    )
+    found = await db.execute(
+        "SELECT EXISTS (SELECT FROM runs o JOIN runs r ON o.ended_at > r.ended_at"
+        " WHERE r.workspace_id = %(workspace)s AND r.id = %(run)s AND o.state = 'done'"
+        " AND o.workspace_id = %(workspace)s AND o.connection_id = %(connection)s)",
+        {"workspace": workspace, "connection": connection, "run": run},
+    )
+    row = await found.fetchone()
+    return bool(row and row[0])
 
 
 async def list_runs(

@@ -18,6 +18,7 @@ from syncline.core.jobs import (
     retry_after,
 )
 from syncline.core.model import Json, RunState
+from syncline.store.runs import was_done_since
 from syncline.store.timetable import note_attention, note_refused
 from syncline.sync.report import Report
 from syncline.sync.request import Tools
@@ -53,8 +54,10 @@ async def outcome_of(
     code = str(error.get("code"))
     if code in NEEDS_A_PERSON:
         assert job.connection_id is not None
-        async with tools.database.brief_connection() as db:
-            await note_attention(db, job.workspace_id, job.connection_id, error)
+        of = (job.workspace_id, job.connection_id)
+        async with tools.database.brief_connection() as db, db.transaction():
+            if report.run is None or not await was_done_since(db, *of, report.run):
+                await note_attention(db, *of, error)
         return Dead(error)
     if code in _LATER:
         return Snooze(_snooze_seconds(error.get("retry_after"), random.random()), error)  # noqa: S311

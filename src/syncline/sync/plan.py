@@ -21,7 +21,10 @@ __all__ = ["plan_connection"]
 
 _SHADOWS = (
     "CREATE TEMPORARY TABLE run_seen (LIKE syncline.run_seen INCLUDING INDEXES)",
-    "CREATE TEMPORARY TABLE runs (workspace_id bigint, id bigint, started_at timestamptz)",
+    (
+        "CREATE TEMPORARY TABLE runs (workspace_id bigint, id bigint, started_at timestamptz,"
+        " epoch integer, state text)"
+    ),
 )
 
 
@@ -39,12 +42,13 @@ async def plan_connection(tools: Tools, request: RunRequest) -> Report:
         for statement in _SHADOWS:
             await db.execute(statement)
         found = await db.execute(
-            "INSERT INTO runs VALUES (%s, 9223372036854775807, clock_timestamp()) RETURNING id",
+            "INSERT INTO runs VALUES (%s, 9223372036854775807, clock_timestamp(), 1, 'running')"
+            " RETURNING id, epoch",
             (row.workspace_id,),
         )
         made = await found.fetchone()
         assert made is not None
-        run = RunRef(row.workspace_id, row.id, RunId(made[0]), 1)
+        run = RunRef(row.workspace_id, row.id, RunId(made[0]), made[1])
         try:
             await execute(tools, request, run, db, report, Progress())
             stopped = request.stop.is_set()

@@ -27,7 +27,7 @@ from syncline.store.cursors import read_cursors
 from syncline.store.database import Connection, Database
 from syncline.store.manifest import failing, note_pipeline, pipeline_is, refresh_statistics
 from syncline.store.results import MOST_FAILURES, Item
-from syncline.store.runs import RunRef, close_run
+from syncline.store.runs import RunRef, close_run, hold
 from syncline.sync.aliases import settle_aliases
 from syncline.sync.finish import finish, would_finish
 from syncline.sync.lane import taken_lane, told, until_fenced
@@ -289,12 +289,14 @@ def _enumerates(stage: Stage) -> bool:
 
 
 async def write_warnings(db: Connection, run: RunRef, report: Report) -> None:
-    """Put what there is to warn of into the run's report."""
+    """Put what there is to warn of into the run's report. Raises `Fenced`."""
     if report.warnings:
         shown = report.warnings[:100]
         if len(report.warnings) > len(shown):
             shown.append(f"… and {len(report.warnings) - len(shown)} more warnings")
-        await write_items(db, run, [Item("warning", None, text) for text in shown])
+        async with db.transaction():
+            await hold(db, run)
+            await write_items(db, run, [Item("warning", None, text) for text in shown])
 
 
 async def _close(
