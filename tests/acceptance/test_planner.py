@@ -11,9 +11,12 @@ import pytest
 from syncline.core.jobs import Done, NewJob, Retry
 from syncline.core.model import ConnectionId, WorkspaceId
 from syncline.scheduling.schedule import Adaptive, Every, Manual
+from syncline.security.vault import Sealed
 from syncline.store import jobs, planner
-from syncline.store.connections import add_connection
+from syncline.store.connections import add_connection, list_connections
 from syncline.store.database import Connection, Database
+from syncline.store.secrets import write_secrets
+from syncline.store.sync_queue import candidates, make_sync_jobs
 from syncline.store.timetable import (
     Times,
     note_attention,
@@ -263,6 +266,26 @@ async def test_jobs_of_one_host_share_a_limit(
         (workspace,),
     )
     assert await found.fetchall() == [(["host docs.example.com"], 2), (None, 1)]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_jobs_of_one_credential_share_a_limit(
+    asked: bool, db: Connection, workspace: WorkspaceId, scheduler: Scheduler
+) -> None:
+    """Whatever their hosts: a vendor counts what a token asks for. Also where a person asks."""
+    for name, credential in (("a", "one"), ("b", "one"), ("c", "another")):
+        made = await _connect(db, workspace, name, f"https://{name}.example.com/")
+        await write_secrets(db, workspace, made, Sealed(b"sealed", "key", credential))
+    if asked:
+        await make_sync_jobs(db, await candidates(db, workspace), {})
+    else:
+        await scheduler.run_once(db)
+    running = await claim(db, per_key=1)
+    rows = {row.id: row.name for row in await list_connections(db, workspace)}
+    names = sorted(rows[each.connection_id] for each in running)
+    assert (len(names), names[-1]) == (2, "c")
+    await jobs.finish(db, [(each, Done()) for each in running])
+    assert len(await claim(db, per_key=1)) == 1
 
 
 async def test_adaptive_connections_are_planned_by_what_their_runs_found(

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from syncline.core.failpoints import ENVIRONMENT_VARIABLE
 from syncline.store.connections import add_connection
 from syncline.store.database import Database
 from syncline.store.embedded import EmbeddedServer
+from syncline.store.sync_queue import candidates, make_sync_jobs
 from syncline.store.timetable import set_schedule
 from syncline.store.workspaces import make_workspace
 from tests.support.commands import Commands
@@ -128,7 +130,7 @@ def test_a_killed_worker_is_made_up_for_by_another(
 
 def _stuck(commands: Commands) -> tuple[subprocess.Popen[str], subprocess.Popen[str]]:
     """A scheduler, and a worker whose run has stored two entries and waits for a third."""
-    asyncio.run(_connect_stuck(commands))
+    asyncio.run(_connect_stuck(commands, {"stuck": "stuck"}))
     planner = _start(commands, "scheduler", **ENVIRONMENT)
     worker = _start(commands, "worker", **ENVIRONMENT)
     wait_until(lambda: _documents(commands) == 2)
@@ -137,19 +139,35 @@ def _stuck(commands: Commands) -> tuple[subprocess.Popen[str], subprocess.Popen[
     return planner, worker
 
 
-async def _connect_stuck(commands: Commands) -> None:
+async def _connect_stuck(commands: Commands, sources: Mapping[str, str]) -> None:
+    """By name. They are due, and jobs already."""
     async with Database(commands.settings) as database, database.connection() as db:
         workspace = await make_workspace(db, commands.workspace)
-        row = await add_connection(
-            db,
-            workspace,
-            kind="stuck",
-            name="stuck",
-            source="stuck",
-            options={},
-            options_version=1,
-        )
-        await set_schedule(db, workspace, row.id, "every 2h")
+        for name, source in sources.items():
+            row = await add_connection(
+                db,
+                workspace,
+                kind="stuck",
+                name=name,
+                source=source,
+                options={},
+                options_version=1,
+            )
+            await set_schedule(db, workspace, row.id, "every 2h")
+        await make_sync_jobs(db, await candidates(db, workspace), {})
+
+
+def test_as_many_run_at_once_as_the_settings_say(commands: Commands) -> None:
+    """In all, and from one host."""
+    sources = {"a": "stuck://one/a", "b": "stuck://one/b", "c": "/c", "d": "/d"}
+    asyncio.run(_connect_stuck(commands, sources))
+    limits = {"BATCH_SIZE": "2", "SYNCLINE_RUNS_PER_HOST": "1"}
+    worker = _start(commands, "worker", **ENVIRONMENT, **limits)
+    wait_until(lambda: _documents(commands) == 4)
+    found = {job["connection"]: job["state"] for job in commands.json("jobs")["jobs"]}
+    assert found == {"a": "running", "b": "ready", "c": "running", "d": "ready"}
+    worker.send_signal(signal.SIGTERM)
+    assert commands.wait(worker).status == 0
 
 
 def test_a_worker_that_is_told_to_end_gives_its_job_back(commands: Commands) -> None:
@@ -255,13 +273,19 @@ def test_bad_schedules_are_refused_and_change_nothing(commands: Commands, docs: 
 
 
 def test_a_paused_connection_rests(commands: Commands, docs: Path) -> None:
-    """And says so; resumed, it is due at once."""
+    """And says so; resumed, it is due at once. Without a schedule of its own, when the settings
+    say."""
     commands.ok("connections", "add", str(docs), "--schedule", "hourly")
     commands.ok("connections", "pause", "docs")
-    service = _start(commands, "up")
+    when = {"SYNCLINE_SCHEDULE": "", "SYNC_FREQUENCY": "daily", "SYNC_TIME": "03:30"}
+    service = _start(commands, "up", **when)
     assert "paused" in commands.ok("connections")
     assert _documents(commands) == 0
     commands.ok("connections", "resume", "docs")
     wait_until(lambda: _documents(commands) == 60)
+    commands.ok("connections", "schedule", "docs", "default")
+    wait_until(lambda: commands.json("connections")["connections"][0]["next_due"])
+    due = datetime.fromisoformat(commands.json("connections")["connections"][0]["next_due"])
+    assert due.astimezone(UTC).time() == time(3, 30)
     service.send_signal(signal.SIGTERM)
     commands.wait(service)

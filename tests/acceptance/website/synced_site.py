@@ -14,12 +14,14 @@ from msgspec.structs import replace
 from syncline.connectors.website.spec import SPEC
 from syncline.core.model import Json, Mode
 from syncline.core.ports import Authentication, Explain
+from syncline.settings import Settings
 from syncline.store.database import Connection
 from syncline.sync.documents import document_page, document_view
 from syncline.sync.history import read_run
 from syncline.sync.opening import OpenTransport
 from syncline.sync.report import Report
 from syncline.sync.standing import Standing, explain
+from syncline.sync.watch import Watch
 from syncline.testing.fake_site import FakePage, FakeSite
 from syncline.transport.hosts import Shared
 from syncline.transport.http import HttpSession
@@ -138,6 +140,12 @@ class SyncedSite:
             and seen.path not in ("/robots.txt", "/sitemap.xml")
             and not seen.path.startswith("/no-such-page-")
         )
+
+    def scraped(self, report: Report) -> str:
+        """What a service that has done this run tells Prometheus of it."""
+        watch = Watch(self.syncs.tools.database, Settings.from_environment({}), with_default=True)
+        watch.count(report)
+        return watch.metrics.render(None).decode()
 
     # --- what the user has -----------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ async def test_what_has_validators_is_asked_for_with_them(
         report = await synced.run()
         assert report.counts["cache_hits"] == 3
         assert report.counts["requests"] == len(site.requests)
+        assert 'cache_hits_total{cache="responses",kind="website"} 3.0' in synced.scraped(report)
         assert _statuses(site) == {"/robots.txt": [True], "/sitemap.xml": [True, True]}
         site.put("/new", "Of windmills.")
         site.file_headers["/sitemap.xml"]["ETag"] = '"2"'

@@ -12,6 +12,7 @@ from syncline.settings import Settings
 from syncline.store.breakers import close_breakers, note_failures, open_breakers
 from syncline.store.connections import list_connections
 from syncline.store.database import Connection
+from syncline.store.events import list_events
 from syncline.store.workspaces import find_workspace
 from syncline.sync.sync_job import SYNC, sync_handler
 from syncline.testing.fake_server import answers, rate_limits
@@ -114,7 +115,13 @@ async def test_a_site_that_breaks_down_is_left_alone(site: FakeSite, open_site: 
         assert site.count() == 0
         (breaker,) = (await open_breakers(synced.db, row.workspace_id))[row.id]
         assert (breaker.host, breaker.failures >= 5) == ("127.0.0.1", True)
+        told = await list_events(synced.db, row.workspace_id, kinds=["breaker_open"])
+        (event,) = told  # once, though two runs have met it
+        assert (event.connection_id, event.payload["host"]) == (row.id, "127.0.0.1")
+        assert "502" in str(event.payload["error"])
         await close_breakers(synced.db, row.workspace_id, row.id)
+        (event,) = await list_events(synced.db, row.workspace_id, kinds=["recovered"])
+        assert event.payload["kind"] == "breaker_open"
         report = await synced.run()
         assert (report.exit_code, report.counts["created"]) == (0, 27)
 
@@ -154,6 +161,7 @@ async def test_what_fails_in_an_unforeseen_way_fails_alone(
     report = await synced.run()
     assert (report.exit_code, report.counts["failed"], report.counts["created"]) == (3, 1, 9)
     assert "unforeseen way (KeyError" in (await synced.lines(report, "failed"))[page]
+    assert 'sync_errors_total{code="entry",kind="website"} 1.0' in synced.scraped(report)
     site.behave()
     assert (await synced.run()).exit_code == 0
 

@@ -42,7 +42,7 @@ def _retries(clock: FakeClock, policy: RetryPolicy | None = None) -> Retries:
     return Retries(policy or RetryPolicy(), clock=clock, sleep=clock.sleep, random=lambda: 0.5)
 
 
-def _failing(*errors: SourceError) -> tuple[Callable[[float], object], list[float]]:
+def _failing(*errors: Exception) -> tuple[Callable[[float], object], list[float]]:
     left = list(errors)
     scales: list[float] = []
 
@@ -94,6 +94,23 @@ async def test_errors_that_stay_are_not_retried() -> None:
         await _retries(clock).run(attempt)  # type: ignore[arg-type]
     assert len(scales) == 1
     assert clock.slept == []
+
+
+@pytest.mark.parametrize("failures", [1, 2, 9])
+async def test_what_nobody_foresaw_is_tried_once_more(failures: int) -> None:
+    """With caution: a fault of a library's, or ours, may be the answer's. Then it is an error that
+    says what happened, with its cause."""
+    clock = FakeClock()
+    attempt, scales = _failing(*(KeyError("oddity") for _ in range(failures)))
+    if failures == 1:
+        assert await _retries(clock).run(attempt) == "done"  # type: ignore[arg-type]
+    else:
+        with pytest.raises(SourceError, match=r"unforeseen way \(KeyError: 'oddity'\)") as caught:
+            await _retries(clock).run(attempt)  # type: ignore[arg-type]
+        assert isinstance(caught.value.__cause__, KeyError)
+        assert "next run tries again" in str(caught.value.hint)
+    assert scales == [1.0, 1.0]
+    assert clock.slept == [0.5]
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(None, 0.5), (0.0, 0.5), (30.0, 30.5)])
