@@ -18,12 +18,24 @@ from hypothesis.stateful import (
 )
 
 from syncline.core.errors import UsageError
-from syncline.core.jobs import ATTEMPTS, ClaimedJob, Dead, Done, Outcome, Released, Retry, Snooze
+from syncline.core.jobs import (
+    ATTEMPTS,
+    LOSSES,
+    ClaimedJob,
+    Dead,
+    Done,
+    Lost,
+    Outcome,
+    Released,
+    Retry,
+    Snooze,
+)
 from syncline.core.model import WorkspaceId
 from syncline.settings import Settings
 from syncline.store import jobs
 from syncline.store.database import Connection, Database
 from syncline.store.jobs_read import cancel_job, retry_job
+from syncline.store.sync_queue import hurry
 from syncline.store.workspaces import make_workspace
 from tests.support.queue import job, rows, shift_clock
 
@@ -37,6 +49,8 @@ _OUTCOMES: dict[str, Outcome] = {
     "snooze": Snooze(_WAIT, _CAUSE),
     "released": Released(),
     "dead": Dead(_CAUSE),
+    "lost": Lost(_WAIT, _CAUSE),
+    "lost, at once": Lost(0, _CAUSE),
 }
 
 
@@ -49,6 +63,10 @@ class _Model:
     attempts: int = 0
     epoch: int = 0
     cancel: bool = False
+    losses: int = 0
+    """How often in a row it has lost the database, while others have not."""
+    outlived: bool = False
+    """Another was done while it waited for the database."""
     until: float = 0.0
     """When it becomes ready, or its lease lapses, by the moved clock."""
 
@@ -95,6 +113,9 @@ class _Queue(RuleBasedStateMachine):
 
     @rule(most=st.integers(1, 3))
     def claim(self, most: int) -> None:
+        self._claim(most)
+
+    def _claim(self, most: int) -> None:
         ready = len(self._in("ready"))
         claimed = self._run(jobs.claim(self.server.db, "us", most=most, per_key=9))
         assert len(claimed) == min(most, ready)
@@ -111,7 +132,36 @@ class _Queue(RuleBasedStateMachine):
     @rule(chance=st.data(), what=st.sampled_from(sorted(_OUTCOMES)))
     def finish(self, chance: st.DataObject, what: str) -> None:
         """Also by one that has lost the job, and more than once."""
-        claimed = chance.draw(st.sampled_from(self.claims))
+        self._finish(chance.draw(st.sampled_from(self.claims)), what)
+
+    @precondition(lambda self: self._in("running"))
+    @rule(chance=st.data(), beside=st.booleans())
+    def a_job_ends_its_session_again_and_again(self, chance: st.DataObject, beside: bool) -> None:
+        """While others get through, or while none does."""
+        id_ = chance.draw(st.sampled_from(self._in("running")))
+        for _ in range(LOSSES + ATTEMPTS):
+            mine = [each for each in self.claims if each.id == id_]
+            if not mine or self.known[id_].state != "running":
+                return
+            self._finish(mine[-1], "lost" if beside else "lost, at once")
+            if beside and self.known[id_].state == "waiting":
+                self._run(jobs.enqueue(self.server.db, [job(self.server.workspace, priority=99)]))
+                (other,) = self._run(jobs.claim(self.server.db, "us", most=1, per_key=9))
+                assert self._run(jobs.finish(self.server.db, [(other, Done())])) == {
+                    other.id: "done"
+                }
+                self._another_was_done()
+                self.now = 10 + max(self.known[n].until for n in self._in("waiting"))
+                self._run(shift_clock(self.server.db, self.now))
+                self._promote()
+            self._claim(9)
+
+    def _another_was_done(self) -> None:
+        for model in self.known.values():
+            if model.state == "waiting" and model.losses:
+                model.outlived = True
+
+    def _finish(self, claimed: ClaimedJob, what: str) -> None:
         told = self._run(jobs.finish(self.server.db, [(claimed, _OUTCOMES[what])]))
         model = self.known.get(claimed.id)
         if model is None or model.state != "running" or model.epoch != claimed.epoch:
@@ -119,16 +169,28 @@ class _Queue(RuleBasedStateMachine):
             return
         if what == "done":
             del self.known[claimed.id]
+            self._another_was_done()
             assert told == {claimed.id: "done"}
             return
+        tried = what.startswith("retry")
+        wait = 0.0 if what in ("retry at once", "released", "lost, at once") else _WAIT
+        if what.startswith("lost"):
+            others = any(each.losses for each in self.known.values() if each is not model)
+            if not model.losses or model.outlived or not others:
+                model.losses += 1
+            tried = model.losses > LOSSES
+            wait *= 2 ** min(model.losses - 1, 6)
+        elif what != "released":
+            model.losses = 0
+        model.outlived = model.outlived and what == "released"
         if model.cancel:
             model.state = "cancelled"
-        elif what == "dead" or (what.startswith("retry") and model.attempts >= ATTEMPTS):
+        elif what == "dead" or (tried and model.attempts >= ATTEMPTS):
             model.state = "dead"
         else:
-            model.state = "waiting" if what in ("retry", "snooze") else "ready"
-            model.until = self.now + _WAIT
-        model.attempts -= what in ("snooze", "released")
+            model.state = "waiting" if wait else "ready"
+            model.until = self.now + wait
+        model.attempts -= not (tried or what == "dead")
         model.cancel = False
         assert told == {claimed.id: model.state}
 
@@ -173,6 +235,9 @@ class _Queue(RuleBasedStateMachine):
     )
     @rule()
     def promote(self) -> None:
+        self._promote()
+
+    def _promote(self) -> None:
         # Real time passes too: what is on the edge may be either.
         due = [id_ for id_ in self._in("waiting") if self.known[id_].until <= self.now + 5]
         assert self._run(jobs.promote(self.server.db)) == len(due)
@@ -221,7 +286,20 @@ class _Queue(RuleBasedStateMachine):
                 self._run(retry_job(self.server.db, self.server.workspace, id_))
             return
         self._run(retry_job(self.server.db, self.server.workspace, id_))
-        model.state, model.attempts = "ready", 0
+        model.state, model.attempts, model.losses = "ready", 0, 0
+
+    @rule(force=st.booleans())
+    def a_person_is_in_a_hurry(self, force: bool) -> None:
+        """What waits with the key is ready; by force also what runs, which its worker has lost."""
+        self._run(hurry(self.server.db, ["a"], {"force": True} if force else {}))
+        for model in self.known.values():
+            if model.key != "a" or model.state not in _LIVE:
+                continue
+            if model.state == "running":
+                if not force:
+                    continue
+                model.epoch += 1
+            model.state, model.attempts = "ready", 0
 
     @invariant()
     def the_table_is_as_the_model_says(self) -> None:
@@ -232,7 +310,7 @@ class _Queue(RuleBasedStateMachine):
 
 
 def test_the_queue_does_what_the_model_says(server_settings: Settings, workspace_name: str) -> None:
-    """Claims, ends, renewals, lapses, cancellations and retries, in every order."""
+    """Claims, ends, losses, renewals, lapses, force, cancellations and retries, in every order."""
     with asyncio.Runner() as runner:
         database = Database(server_settings)
         runner.run(database.open())
@@ -244,7 +322,7 @@ def test_the_queue_does_what_the_model_says(server_settings: Settings, workspace
             run_state_machine_as_test(
                 _Queue,
                 settings=settings(
-                    max_examples=50,
+                    max_examples=40,
                     stateful_step_count=40,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),

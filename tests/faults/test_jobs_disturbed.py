@@ -22,6 +22,7 @@ from syncline.store.workspaces import make_workspace
 from syncline.sync.sync_job import SYNC, sync_handler
 from tests.support.job_worker import start_worker
 from tests.support.queue import claim, empty_queue, shift_clock
+from tests.support.state import assert_consistent
 from tests.support.syncs import open_tools, syncs_of
 from tests.support.world import World
 
@@ -83,7 +84,11 @@ async def test_a_clock_that_jumps_an_hour_ahead_loses_a_run_once(
 
 
 async def test_connections_that_are_cut_again_and_again_cost_no_job(
-    db: Connection, server_settings: Settings, workspace: WorkspaceId, tmp_path: Path
+    db: Connection,
+    server_settings: Settings,
+    workspace_name: str,
+    workspace: WorkspaceId,
+    tmp_path: Path,
 ) -> None:
     """Two workers under load lose all their sessions several times: every connection is synced as
     if nothing had happened, and none has become a dead letter for it."""
@@ -130,6 +135,7 @@ async def test_connections_that_are_cut_again_and_again_cost_no_job(
         (workspace,),
     )
     assert await found.fetchone() == (3 * _CONNECTIONS, _CONNECTIONS)
+    await assert_consistent(db, workspace_name)
 
 
 async def _cut(db: Connection) -> bool:
