@@ -354,3 +354,29 @@ async def test_the_command_shows_asks_and_tells(
     assert commands.json("apply", str(path), "--dry-run")["applied"] is False
     assert commands.json("apply", str(path), "--yes")["applied"] is True
     assert "Nothing to do" in commands.ok("apply", str(path))
+
+
+async def test_who_is_asked_at_a_terminal_decides(
+    server_settings: Settings, folder: Path, workspace_name: str
+) -> None:
+    """No, and nothing is done; yes, and it is as the file says. `--prune` says what is lost."""
+    commands = Commands(server_settings, workspace_name)
+    both = {"docs": {"source": "./docs"}, "notes": {"source": "./notes"}}
+    path = write(folder, "f", **{workspace_name: {"connections": both}})
+    refused = commands.on_terminal("apply", str(path), answer="n")
+    assert "Make these 3 changes?" in refused.output
+    assert refused.status != 0
+    assert "There is no workspace" in commands.run("connections").errors
+    agreed = commands.on_terminal("apply", str(path), answer="y")
+    assert (agreed.status, "Done." in agreed.output) == (0, True)
+    names = [each["name"] for each in commands.json("connections")["connections"]]
+    assert names == ["docs", "notes"]
+    commands.ok("sync", "notes")
+    del both["notes"]
+    write(folder, "f", **{workspace_name: {"connections": both}})
+    assert "left alone" in commands.run("apply", str(path)).errors
+    pruned = commands.on_terminal("apply", str(path), "--prune", answer="y")
+    assert "Make this change, and remove 1 document?" in pruned.output
+    assert pruned.status == 0
+    (connection,) = commands.json("connections")["connections"]
+    assert (connection["name"], commands.json("status")["totals"]["documents"]) == ("docs", 0)

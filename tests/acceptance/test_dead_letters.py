@@ -14,6 +14,7 @@ from syncline.core.jobs import Dead
 from syncline.settings import Settings
 from syncline.store import jobs
 from syncline.store.database import Connection
+from syncline.store.workspaces import make_workspace
 from tests.support.commands import Commands
 from tests.support.looking import documents, items
 from tests.support.queue import claim, empty_queue, job, shift_clock
@@ -205,3 +206,31 @@ async def test_the_hours_show_whose_they_are(
     assert all(workspace_name not in each.workspaces for each in await kb.hours())
     await kb.workspaces.resume(workspace_name)
     assert mine.active
+
+
+async def test_a_service_shows_what_all_its_workspaces_have(
+    kb: Syncline, server_settings: Settings, db: Connection, workspace_name: str
+) -> None:
+    """Jobs and dead letters, each with its workspace; without being asked for, those of one."""
+    spaces = [f"{workspace_name}-{n}" for n in range(2)]
+    for space in spaces:
+        workspace = await make_workspace(db, space)
+        await jobs.enqueue(db, [job(workspace), job(workspace)])
+    claimed = [each for each in await claim(db, most=4, per_key=9) if each.id % 2]
+    gave_up = Dead({"code": "of everybody", "message": "no"})
+    await jobs.finish(db, [(each, gave_up) for each in claimed])
+    assert len(claimed) == 2
+    found = await kb.jobs.list(states=["dead"], everywhere=True)
+    async with syncline.open(settings=server_settings, workspace=spaces[0]) as one:
+        assert len(await one.jobs.list()) == 2
+    assert sorted(row.workspace for row in found) == spaces
+    commands = Commands(server_settings, workspace_name)
+    listed = commands.json("jobs", "--all-workspaces")["jobs"]
+    assert sorted(each["workspace"] for each in listed) == sorted([*spaces, *spaces])
+    shown = commands.json("dead-letters", "--all-workspaces", "--cause", "of everybody")
+    assert sorted(each["workspace"] for each in shown["dead_letters"]) == spaces
+    assert [each["count"] for each in shown["causes"]] == [2]
+    printed = commands.ok("dead-letters", "--all-workspaces", "--cause", "of everybody")
+    assert all(space in printed for space in spaces)
+    assert all(space in commands.ok("jobs", "--all-workspaces") for space in spaces)
+    assert commands.run("dead-letters", "--all-workspaces", "-c", "docs").status == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -25,8 +26,16 @@ def commands() -> Iterator[Commands]:
 def test_a_database_is_held_up_in_the_background_until_told(
     commands: Commands, tmp_path: Path
 ) -> None:
-    """Commands use it, and leave it running; `down` ends it, and twice is once."""
+    """Commands use it, and leave it running; `down` ends it, and twice is once. A log that has
+    grown large is put aside."""
+    log = commands.settings.data_dir / "log" / "up.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("wb") as file:
+        file.write(b"long ago\n")
+        file.truncate(10_000_001)
     assert "syncline down" in commands.ok("up", "--detach")
+    assert log.with_name("up.log.1").stat().st_size == 10_000_001
+    assert json.loads(log.read_text().splitlines()[0])["message"].startswith("Up, with")
     assert "up already" in commands.ok("up", "--detach")
     assert "up already" in commands.ok("up")
     assert commands.json("status")["totals"]["documents"] == 0
@@ -36,6 +45,7 @@ def test_a_database_is_held_up_in_the_background_until_told(
     assert commands.ok("down") == "Down.\n"
     assert commands.ok("down") == "It was not running.\n"
     assert commands.json("status")["totals"]["documents"] == 1
+    assert json.loads(log.read_text().splitlines()[-1])["message"] == "Down."
 
 
 def test_up_in_the_foreground_ends_with_a_signal(commands: Commands) -> None:

@@ -112,8 +112,13 @@ class Commands:
         assert finished.status == status, finished
         return finished.json
 
-    def on_terminal(self, *words: str, environment: Mapping[str, str] | None = None) -> Finished:
-        """Run a command whose output and errors go to a terminal; `output` has both."""
+    def on_terminal(
+        self, *words: str, answer: str = "", environment: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Run a command whose output and errors go to a terminal; `output` has both.
+
+        `answer` is typed when it asks.
+        """
         ours, theirs = pty.openpty()
         process = self.start(
             *words,
@@ -132,6 +137,9 @@ class Commands:
             if not piece:
                 break
             printed += piece
+            if answer and printed.rstrip().endswith(b"[y/N]:"):
+                os.write(ours, f"{answer}\n".encode())
+                answer = ""
         os.close(ours)
         with process:
             process.wait(_SECONDS)

@@ -9,7 +9,7 @@ import typer
 
 from syncline.cli.completion import connection_names
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import AsJson, DataDir, OneConnection, Workspace
+from syncline.cli.options import AllWorkspaces, AsJson, DataDir, OneConnection, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import counted, local_time, note, print_json, say, shown, table
 from syncline.core.errors import NotHere, UsageError
@@ -47,18 +47,21 @@ def list_dead_letters(
     cause: CauseOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
     offset: Annotated[int, typer.Option(min=0, help="How many to pass over.")] = 0,
+    everywhere: AllWorkspaces = False,
     as_json: AsJson = False,
     workspace: Workspace = "default",
     data_dir: DataDir = None,
 ) -> int:
     """List entries and jobs that failed three times, the latest first."""
+    if everywhere and connection is not None:
+        raise UsageError("A connection is one workspace's: --all-workspaces does not go with it.")
 
     async def command(
         client: Syncline, interruption: Interruption
     ) -> tuple[Sequence[Cause], Sequence[DeadLetter]]:
-        letters = client.dead_letters
-        found = await letters.list(connection=connection, cause=cause, limit=limit, offset=offset)
-        return await letters.causes(connection=connection, cause=cause), found
+        asked: Any = {"connection": connection, "cause": cause, "everywhere": everywhere}
+        found = await client.dead_letters.list(limit=limit, offset=offset, **asked)
+        return await client.dead_letters.causes(**asked), found
 
     causes, found = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
@@ -81,10 +84,14 @@ def list_dead_letters(
         say("There are no dead letters.")
         return 0
     table(
-        ("what", "connection", "cause", "tries", "last tried", "message"),
+        (
+            *("what", *(["workspace"] if everywhere else [])),
+            *("connection", "cause", "tries", "last tried", "message"),
+        ),
         [
             (
                 shown(_name(each), most=60),
+                *([shown(each.workspace, most=30)] if everywhere else []),
                 shown(each.connection or "", most=30),
                 each.code,
                 str(each.tries),
@@ -219,6 +226,7 @@ def _as_json(letter: DeadLetter) -> dict[str, Any]:
     return {
         "kind": letter.kind,
         "id": letter.id,
+        "workspace": letter.workspace,
         "connection": letter.connection,
         "code": letter.code,
         "message": letter.message,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncline.cli.lazy import ListByDefault
-from syncline.cli.options import AsJson, DataDir, Workspace
+from syncline.cli.options import AllWorkspaces, AsJson, DataDir, Workspace
 from syncline.cli.running import Interruption, run
 from syncline.cli.screen import local_time, print_json, say, shown, table
 from syncline.core.errors import UsageError
@@ -43,6 +43,7 @@ def list_jobs(
         list[str] | None, typer.Option(help=f"Only these (repeatable): {', '.join(_STATES)}.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 50,
+    everywhere: AllWorkspaces = False,
     as_json: AsJson = False,
     workspace: Workspace = "default",
     data_dir: DataDir = None,
@@ -55,7 +56,7 @@ def list_jobs(
     states = [stored for each in state or () for stored in _STATES[each]]
 
     async def command(client: Syncline, interruption: Interruption) -> list[JobRow]:
-        return await client.jobs.list(states=states, limit=limit)
+        return await client.jobs.list(states=states, limit=limit, everywhere=everywhere)
 
     found = run(command, workspace=workspace, data_dir=data_dir)
     if as_json:
@@ -64,10 +65,14 @@ def list_jobs(
         say("No job waits, runs or has failed. `syncline up` makes them when connections are due.")
     else:
         table(
-            ("id", "kind", "connection", "status", "attempts", "when", "cause"),
+            (
+                *("id", *(["workspace"] if everywhere else [])),
+                *("kind", "connection", "status", "attempts", "when", "cause"),
+            ),
             [
                 (
                     str(row.id),
+                    *([shown(row.workspace, most=30)] if everywhere else []),
                     row.kind,
                     shown(row.connection or "", most=40),
                     status_of(row.state),
@@ -158,6 +163,7 @@ def _as_json(row: JobRow) -> dict[str, Any]:
     progress = progress_of(row.progress)
     return {
         "id": row.id,
+        "workspace": row.workspace,
         "kind": row.kind,
         "connection": row.connection,
         "state": row.state,

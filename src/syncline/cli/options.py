@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from syncline.parts.wished import Wished
 
 __all__ = [
+    "AllWorkspaces",
     "AsJson",
     "Author",
     "Category",
@@ -56,6 +57,9 @@ _SOURCE = "The connection"
 Workspace = Annotated[
     str,
     typer.Option("--workspace", "-w", envvar="SYNCLINE_WORKSPACE", help="The workspace to use."),
+]
+AllWorkspaces = Annotated[
+    bool, typer.Option("--all-workspaces", help="Of all workspaces, not only of one.")
 ]
 DataDir = Annotated[
     Path | None,

@@ -135,7 +135,7 @@ async def _start_in_background(settings: Settings, concurrency: int | None) -> i
         say(f"It is up already, held by process {pid}.")
         return 0
     reading, writing = os.pipe()
-    log = os.open(holder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    log = holder.open_log()
     try:
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,

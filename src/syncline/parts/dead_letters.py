@@ -38,20 +38,38 @@ class DeadLetters(Part):
         cause: str | None = None,
         limit: int = 50,
         offset: int = 0,
+        everywhere: bool = False,
     ) -> Sequence[DeadLetter]:
-        """A page of them, the latest first. Raises `NotHere` for a connection."""
-        from syncline.store.dead_letters import list_dead_letters
+        """A page of them, the latest first. Raises `NotHere` for a connection.
 
+        `everywhere`: of all workspaces, which have no connection in common: none may be named.
+        """
+        from syncline.store.dead_letters import Chosen, list_dead_letters
+
+        if everywhere:
+            assert not what
+            assert connection is None
+            async with self._client.database.connection() as db:
+                chosen = Chosen(cause=cause)
+                return await list_dead_letters(db, None, chosen, limit=limit, offset=offset)
         async with self._client.session() as (db, workspace):
             chosen = await _chosen(db, workspace, what, connection, cause)
             return await list_dead_letters(db, workspace, chosen, limit=limit, offset=offset)
 
     async def causes(
-        self, *, connection: str | None = None, cause: str | None = None
+        self,
+        *,
+        connection: str | None = None,
+        cause: str | None = None,
+        everywhere: bool = False,
     ) -> Sequence[Cause]:
         """How many there are of each cause."""
-        from syncline.store.dead_letters import causes
+        from syncline.store.dead_letters import Chosen, causes
 
+        if everywhere:
+            assert connection is None
+            async with self._client.database.connection() as db:
+                return await causes(db, None, Chosen(cause=cause))
         async with self._client.session() as (db, workspace):
             return await causes(db, workspace, await _chosen(db, workspace, (), connection, cause))
 

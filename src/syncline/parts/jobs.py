@@ -18,10 +18,18 @@ __all__ = ["Jobs"]
 class Jobs(Part):
     """What waits, runs or has failed in a workspace: `kb.jobs`."""
 
-    async def list(self, *, states: Sequence[str] = (), limit: int = 50) -> list[JobRow]:
-        """The newest first; `states` of waiting, ready, running, dead, cancelled, or all."""
+    async def list(
+        self, *, states: Sequence[str] = (), limit: int = 50, everywhere: bool = False
+    ) -> list[JobRow]:
+        """The newest first; `states` of waiting, ready, running, dead, cancelled, or all.
+
+        `everywhere`: of all workspaces.
+        """
         from syncline.store.jobs_read import list_jobs
 
+        if everywhere:
+            async with self._client.database.connection() as db:
+                return await list_jobs(db, None, states=states, limit=limit)
         async with self._client.session() as (db, workspace):
             return await list_jobs(db, workspace, states=states, limit=limit)
 

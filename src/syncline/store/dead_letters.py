@@ -33,6 +33,7 @@ class DeadLetter(Struct, frozen=True):
     """`entry` or `job`."""
     id: str
     """An entry's id, or a job's number."""
+    workspace: str
     connection: str | None
     code: str
     message: str
@@ -48,29 +49,34 @@ class Cause(Struct, frozen=True):
     connections: int
 
 
-_DEAD = f"""
+def _dead(entries: str, jobs: str) -> str:
+    return f"""
 WITH dead AS (
-    SELECT 'entry' AS kind, m.entry_id AS id, m.connection_id, m.entry_key, NULL::bigint AS job,
-        coalesce(m.failure ->> 'code', 'unknown') AS code,
+    SELECT 'entry' AS kind, m.entry_id AS id, m.workspace_id, m.connection_id, m.entry_key,
+        NULL::bigint AS job, coalesce(m.failure ->> 'code', 'unknown') AS code,
         coalesce(m.failure ->> 'message', '') AS message, m.failures AS tries,
         m.written_at AS at
-    FROM manifest m WHERE m.workspace_id = %(workspace)s AND m.failures >= {MOST_FAILURES}
+    FROM manifest m WHERE {entries} AND m.failures >= {MOST_FAILURES}
         AND (m.failure -> 'discarded' IS NULL OR %(named)s)
         AND (%(connection)s::bigint IS NULL OR m.connection_id = %(connection)s)
         AND (%(cause)s::text IS NULL OR coalesce(m.failure ->> 'code', 'unknown') = %(cause)s)
         AND (NOT %(named)s OR m.entry_id = ANY(%(entries)s))
     UNION ALL
-    SELECT 'job', j.id::text, j.connection_id, NULL, j.id,
+    SELECT 'job', j.id::text, j.workspace_id, j.connection_id, NULL, j.id,
         coalesce(j.error ->> 'code', 'unknown'), coalesce(j.error ->> 'message', ''), j.attempts,
         coalesce(j.ended_at, j.created_at)
-    FROM jobs j WHERE j.workspace_id = %(workspace)s AND j.state = 'dead'
+    FROM jobs j WHERE {jobs} AND j.state = 'dead'
         AND (%(connection)s::bigint IS NULL OR j.connection_id = %(connection)s)
         AND (%(cause)s::text IS NULL OR coalesce(j.error ->> 'code', 'unknown') = %(cause)s)
         AND (NOT %(named)s OR j.id = ANY(%(jobs)s))
 )"""
 
 
-def _values(workspace: WorkspaceId, chosen: Chosen) -> dict[str, Any]:
+_DEAD = _dead("m.workspace_id = %(workspace)s", "j.workspace_id = %(workspace)s")
+_EVERYWHERE = _dead("true", "true")
+
+
+def _values(workspace: WorkspaceId | None, chosen: Chosen) -> dict[str, Any]:
     return {
         "workspace": workspace,
         "connection": chosen.connection,
@@ -82,13 +88,15 @@ def _values(workspace: WorkspaceId, chosen: Chosen) -> dict[str, Any]:
 
 
 async def list_dead_letters(
-    db: Connection, workspace: WorkspaceId, chosen: Chosen, *, limit: int, offset: int = 0
+    db: Connection, workspace: WorkspaceId | None, chosen: Chosen, *, limit: int, offset: int = 0
 ) -> list[DeadLetter]:
-    """A page of them, the latest first."""
+    """A page of them, the latest first; None: of all workspaces."""
     async with db.cursor(row_factory=class_row(DeadLetter)) as cursor:
         await cursor.execute(
-            _DEAD + " SELECT d.kind, d.id, c.name AS connection, d.code, d.message, d.tries, d.at"
-            " FROM dead d LEFT JOIN connections c ON c.workspace_id = %(workspace)s"
+            (_EVERYWHERE if workspace is None else _DEAD)
+            + " SELECT d.kind, d.id, w.name AS workspace, c.name AS connection, d.code, d.message,"
+            " d.tries, d.at FROM dead d JOIN workspaces w ON w.id = d.workspace_id"
+            " LEFT JOIN connections c ON c.workspace_id = d.workspace_id"
             ' AND c.id = d.connection_id ORDER BY d.at DESC, d.id COLLATE "C"'
             " LIMIT %(limit)s OFFSET %(offset)s",
             {**_values(workspace, chosen), "limit": limit, "offset": offset},
@@ -96,11 +104,12 @@ async def list_dead_letters(
         return await cursor.fetchall()
 
 
-async def causes(db: Connection, workspace: WorkspaceId, chosen: Chosen) -> list[Cause]:
-    """How many there are of each cause, the most first."""
+async def causes(db: Connection, workspace: WorkspaceId | None, chosen: Chosen) -> list[Cause]:
+    """How many there are of each cause, the most first; None: of all workspaces."""
     async with db.cursor(row_factory=class_row(Cause)) as cursor:
         await cursor.execute(
-            _DEAD + " SELECT kind, code, count(*) AS count, count(DISTINCT connection_id)"
+            (_EVERYWHERE if workspace is None else _DEAD)
+            + " SELECT kind, code, count(*) AS count, count(DISTINCT connection_id)"
             " AS connections FROM dead GROUP BY kind, code ORDER BY count(*) DESC, kind, code",
             _values(workspace, chosen),
         )

@@ -1,4 +1,4 @@
-"""A workspace's jobs as a person sees them: what waits, runs or has failed, and what to do then."""
+"""Jobs as a person sees them: what waits, runs or has failed, and what to do then."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ __all__ = ["JobRow", "cancel_job", "find_job", "list_jobs", "retry_job"]
 
 class JobRow(Struct, frozen=True):
     id: int
+    workspace: str
     kind: str
     connection: str | None
     state: str
@@ -41,26 +42,29 @@ class JobRow(Struct, frozen=True):
 
 
 _SELECT = (
-    "SELECT j.id, j.kind, c.name AS connection, j.state, j.priority, j.attempts, j.run_at,"
-    " j.created_at, j.started_at, j.ended_at, j.owner, j.lease_until, j.payload, j.error,"
-    " r.id AS run, r.progress"
-    " FROM jobs j LEFT JOIN connections c"
+    "SELECT j.id, w.name AS workspace, j.kind, c.name AS connection, j.state, j.priority,"
+    " j.attempts, j.run_at, j.created_at, j.started_at, j.ended_at, j.owner, j.lease_until,"
+    " j.payload, j.error, r.id AS run, r.progress"
+    " FROM jobs j JOIN workspaces w ON w.id = j.workspace_id LEFT JOIN connections c"
     " ON c.workspace_id = j.workspace_id AND c.id = j.connection_id"
     " LEFT JOIN LATERAL (SELECT id, progress FROM runs r WHERE r.workspace_id = j.workspace_id"
     " AND r.connection_id = j.connection_id AND r.state = 'running' AND (j.state = 'running'"
     " OR j.state IN ('waiting', 'ready') AND (j.payload ->> 'run')::bigint = r.id)"
-    " ORDER BY r.id DESC LIMIT 1) r ON true WHERE j.workspace_id = %s"
+    " ORDER BY r.id DESC LIMIT 1) r ON true WHERE "
 )
 
 
 async def list_jobs(
-    db: Connection, workspace: WorkspaceId, *, states: Sequence[str], limit: int = 50
+    db: Connection, workspace: WorkspaceId | None, *, states: Sequence[str], limit: int = 50
 ) -> list[JobRow]:
-    """The newest first, of these states; of all where none is given."""
+    """The newest first, of these states, of all where none is given; None: of all workspaces."""
     async with db.cursor(row_factory=class_row(JobRow)) as cursor:
         await cursor.execute(
-            _SELECT + " AND (%s::text[] = '{}' OR j.state = ANY(%s)) ORDER BY j.id DESC LIMIT %s",
-            (workspace, list(states), list(states), limit),
+            _SELECT
+            + ("true" if workspace is None else "j.workspace_id = %(workspace)s")
+            + " AND (%(states)s::text[] = '{}' OR j.state = ANY(%(states)s))"
+            " ORDER BY j.id DESC LIMIT %(limit)s",
+            {"workspace": workspace, "states": list(states), "limit": limit},
         )
         return await _with_unknown(db, await cursor.fetchall())
 
@@ -68,7 +72,7 @@ async def list_jobs(
 async def find_job(db: Connection, workspace: WorkspaceId, job: int) -> JobRow:
     """One job. Raises `NotHere`."""
     async with db.cursor(row_factory=class_row(JobRow)) as cursor:
-        await cursor.execute(_SELECT + " AND j.id = %s", (workspace, job))
+        await cursor.execute(_SELECT + "j.workspace_id = %s AND j.id = %s", (workspace, job))
         row = await cursor.fetchone()
     if row is None:
         raise NotHere(

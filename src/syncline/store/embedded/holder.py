@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 
 from syncline.settings import Settings
 from syncline.store.embedded.folder import DataFolder
 from syncline.store.embedded.locks import FileLock
 
 __all__ = ["Holder"]
+
+_LOG_BYTES = 10_000_000
 
 
 class Holder:
@@ -24,6 +27,17 @@ class Holder:
     def log(self) -> str:
         """The file that a detached holder writes to."""
         return str(self._folder.log.with_name("up.log"))
+
+    def open_log(self) -> int:
+        """Open that file to write behind what is in it; one that has grown large is put aside.
+
+        One former file is kept. Answers the file's descriptor.
+        """
+        log = Path(self.log)
+        with suppress(FileNotFoundError):
+            if log.stat().st_size > _LOG_BYTES:
+                log.replace(f"{log}.1")
+        return os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def take(self) -> bool:
         """Become the holder, unless there is one. The data folder must have been prepared."""
