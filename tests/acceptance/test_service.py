@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncline.core.failpoints import ENVIRONMENT_VARIABLE
+from syncline.settings import Settings
 from syncline.store.connections import add_connection
 from syncline.store.database import Database
 from syncline.store.embedded import EmbeddedServer
@@ -220,6 +221,31 @@ def test_a_database_that_dies_is_started_again(commands: Commands, docs: Path) -
     assert any("docs: done: ~1, 60 listed" in line for line in lines)
     service.send_signal(signal.SIGTERM)
     assert commands.wait(service).status == 0
+
+
+def test_a_service_that_runs_does_not_mind_a_newer_schema(commands: Commands, docs: Path) -> None:
+    """It goes on with what it knows, until it is stopped; what is started then refuses to work."""
+    commands.ok("connections", "add", str(docs), "--schedule", "every 2h")
+    service = _start(commands, "up")
+    assert service.stderr is not None
+    assert "docs: done: +60" in service.stderr.readline()
+    (docs / "page00.md").write_text("# Page 0\n\nsomething else altogether")
+    asyncio.run(_meet_a_newer(commands.settings))
+    assert "docs: done: ~1, 60 listed" in service.stderr.readline()
+    for command in ("status", "worker"):
+        refused = commands.run(command)
+        assert refused.status == 1
+        assert "newer than this Syncline knows" in refused.errors
+        assert "Upgrade Syncline" in refused.errors
+    service.send_signal(signal.SIGTERM)
+    assert commands.wait(service).status == 0
+
+
+async def _meet_a_newer(settings: Settings) -> None:
+    """Somebody has brought the tables up to date for a version that is not there yet."""
+    async with Database(settings) as database, await database.connect_as_owner() as owner:
+        await owner.execute("UPDATE alembic_version SET version_num = '9999'")
+        await owner.execute("UPDATE connections SET next_due = moment()")
 
 
 def test_a_source_that_is_gone_is_tried_again_and_then_given_up(
