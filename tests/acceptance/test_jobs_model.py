@@ -322,7 +322,7 @@ def test_the_queue_does_what_the_model_says(server_settings: Settings, workspace
             run_state_machine_as_test(
                 _Queue,
                 settings=settings(
-                    max_examples=40,
+                    max_examples=50,
                     stateful_step_count=40,
                     deadline=None,
                     suppress_health_check=list(HealthCheck),

@@ -170,7 +170,7 @@ async def test_what_a_run_has_mended_since_needs_no_person(
             return Report(row.name, "incremental", run=run.id, state=state, error=error)
 
         async def attention(report: Report) -> object:
-            job = ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, attempts=1, epoch=1)
+            job = ClaimedJob(1, row.workspace_id, row.id, SYNC, {}, 1, 1, epoch=1, owner="us")
             assert await outcome_of(syncs.tools, job, report) == Dead(refused)
             return (await times_of(db, row.workspace_id))[row.id].attention
 

@@ -141,7 +141,7 @@ def _stuck(commands: Commands) -> tuple[subprocess.Popen[str], subprocess.Popen[
 
 
 async def _connect_stuck(commands: Commands, sources: Mapping[str, str]) -> None:
-    """By name. They are due, and jobs already."""
+    """By name."""
     async with Database(commands.settings) as database, database.connection() as db:
         workspace = await make_workspace(db, commands.workspace)
         for name, source in sources.items():
@@ -155,6 +155,11 @@ async def _connect_stuck(commands: Commands, sources: Mapping[str, str]) -> None
                 options_version=1,
             )
             await set_schedule(db, workspace, row.id, "every 2h")
+
+
+async def _ask_for_all(commands: Commands) -> None:
+    async with Database(commands.settings) as database, database.connection() as db:
+        workspace = await make_workspace(db, commands.workspace)
         await make_sync_jobs(db, await candidates(db, workspace), {})
 
 
@@ -162,6 +167,7 @@ def test_as_many_run_at_once_as_the_settings_say(commands: Commands) -> None:
     """In all, and from one host."""
     sources = {"a": "stuck://one/a", "b": "stuck://one/b", "c": "/c", "d": "/d"}
     asyncio.run(_connect_stuck(commands, sources))
+    asyncio.run(_ask_for_all(commands))
     limits = {"BATCH_SIZE": "2", "SYNCLINE_RUNS_PER_HOST": "1"}
     worker = _start(commands, "worker", **ENVIRONMENT, **limits)
     wait_until(lambda: _documents(commands) == 4)
