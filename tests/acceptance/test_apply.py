@@ -362,7 +362,7 @@ async def test_who_is_asked_at_a_terminal_decides(
     """No, and nothing is done; yes, and it is as the file says. `--prune` says what is lost."""
     commands = Commands(server_settings, workspace_name)
     both = {"docs": {"source": "./docs"}, "notes": {"source": "./notes"}}
-    path = write(folder, "f", **{workspace_name: {"connections": both}})
+    path = write(folder, workspace_name, **{workspace_name: {"connections": both}})
     refused = commands.on_terminal("apply", str(path), answer="n")
     assert "Make these 3 changes?" in refused.output
     assert refused.status != 0
@@ -373,7 +373,7 @@ async def test_who_is_asked_at_a_terminal_decides(
     assert names == ["docs", "notes"]
     commands.ok("sync", "notes")
     del both["notes"]
-    write(folder, "f", **{workspace_name: {"connections": both}})
+    write(folder, workspace_name, **{workspace_name: {"connections": both}})
     assert "left alone" in commands.run("apply", str(path)).errors
     pruned = commands.on_terminal("apply", str(path), "--prune", answer="y")
     assert "Make this change, and remove 1 document?" in pruned.output
