@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from syncline.core.errors import UsageError
 from syncline.parts import Part
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class DeadLetters(Part):
     ) -> Sequence[DeadLetter]:
         """A page of them, the latest first. Raises `NotHere` for a connection.
 
-        `everywhere`: of all workspaces, which have no connection in common: none may be named.
+        `everywhere`: of all workspaces. Raises `UsageError` for a connection then.
         """
         from syncline.store.dead_letters import Chosen, list_dead_letters
 
         if everywhere:
-            assert not what
-            assert connection is None
+            if what or connection is not None:
+                raise UsageError("Entries and connections are one workspace's: name one, or none.")
             async with self._client.database.connection() as db:
                 chosen = Chosen(cause=cause)
                 return await list_dead_letters(db, None, chosen, limit=limit, offset=offset)
@@ -67,7 +68,8 @@ class DeadLetters(Part):
         from syncline.store.dead_letters import Chosen, causes
 
         if everywhere:
-            assert connection is None
+            if connection is not None:
+                raise UsageError("A connection is one workspace's: name one of them, or none.")
             async with self._client.database.connection() as db:
                 return await causes(db, None, Chosen(cause=cause))
         async with self._client.session() as (db, workspace):
