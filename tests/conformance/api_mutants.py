@@ -66,6 +66,20 @@ class Hasty(ZendeskConnector):
             yield change
 
 
+@_wrong("edits_between_any_two_requests_are_seen")
+class Nostalgic(ZendeskConnector):
+    """Keeps the text that it has read first, as long as it is open."""
+
+    async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
+        entry = await super()._entry(article, text, locale, content=content)
+        if entry.content is None:
+            return entry
+        known = self.__dict__.setdefault("_known", {})
+        return replace(
+            entry, content=known.setdefault(entry.id, replace(entry.content, version=None))
+        )
+
+
 @_wrong("killed_after_any_request_ends_the_same")
 class Premature(ZendeskConnector):
     """Says that all was read before it is."""

@@ -42,7 +42,11 @@ class CanvasWorld(ApiWorld):
         topic = server.create("discussion", self.course, "Which lens?", "Tell us.")
         server.answer_to(topic, "Bob", "The strong one.")
         server.create("file", self.course, "Photo.png", "no text")
-        self.fixed = {f"syllabus:{self.course}", f"module:{module}", f"discussion:{topic}"}
+        self.fixed = {
+            f"syllabus:{self.course}": "Bring a lens.",
+            f"module:{module}": "Read this",
+            f"discussion:{topic}": "The strong one.",
+        }
 
     async def add(self, name: str, text: str) -> str:
         if name in self.numbers:
@@ -62,9 +66,9 @@ class CanvasWorld(ApiWorld):
     async def restrict(self, name: str) -> None:
         self.canvas.restrict(self.numbers[name], 77)
 
-    async def expected_ids(self) -> set[str]:
+    async def expected_texts(self) -> dict[str, str]:
         named = (self.canvas.things[number] for number in self.numbers.values())
-        return self.fixed | {f"{each.kind}:{each.id}" for each in named}
+        return self.fixed | {f"{each.kind}:{each.id}": each.text for each in named}
 
 
 class TestCanvas(ApiSuite):

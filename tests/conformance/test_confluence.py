@@ -72,9 +72,9 @@ class ConfluenceWorld(ApiWorld):
         placed = content.type in ("page", "blogpost")
         self.site.restrict(content.id if placed else content.parent or "", ["jane"])
 
-    async def expected_ids(self) -> set[str]:
+    async def expected_texts(self) -> dict[str, str]:
         return {
-            f"{each.type}:{each.id}"
+            f"{each.type}:{each.id}": each.body
             for each in self.site.current()
             if each.space in self.homes and each.title != "logo.png"
         }

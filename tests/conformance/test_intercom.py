@@ -32,6 +32,7 @@ class IntercomWorld(ApiWorld):
         self.read = read
         self.budget = 1 + len(read)
         self.entries: dict[str, tuple[Kind, str]] = {}
+        self.texts: dict[str, str] = {}
         server.let_in(_TOKEN)
         self.collection = server.collect("Guides", server.collect("Help"))
         server.update(server.create("Not yet", "Nobody's business."), state="draft")
@@ -48,11 +49,12 @@ class IntercomWorld(ApiWorld):
         else:
             number = self.site.talk(f"<p>{text}</p>")
             self.site.assign(number, self.site.me)
-        self.entries[name] = (kind, number)
+        self.entries[name], self.texts[name] = (kind, number), text
         return self._id(name)
 
     async def edit(self, name: str, text: str) -> None:
         kind, number = self.entries[name]
+        self.texts[name] = text
         if kind is Kind.ARTICLES:
             self.site.update(number, body=f"<p>{text}</p>")
         elif kind is Kind.INTERNAL_ARTICLES:
@@ -69,8 +71,8 @@ class IntercomWorld(ApiWorld):
         assert kind is not Kind.ARTICLES
         await self.edit(name, f"For teammates, as ever: {number}.")
 
-    async def expected_ids(self) -> set[str]:
-        return {self._id(name) for name in self.entries}
+    async def expected_texts(self) -> dict[str, str]:
+        return {self._id(name): text for name, text in self.texts.items() if name in self.entries}
 
     def _id(self, name: str) -> str:
         kind, number = self.entries[name]

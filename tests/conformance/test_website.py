@@ -97,23 +97,25 @@ class DatedSiteWorld(ApiWorld):
         super().__init__(SPEC, options, cast("FakeApi", site))
         self.site = site
         self._edits = count(1)
+        self.texts: dict[str, str] = {}
 
     async def add(self, name: str, text: str) -> str:
         stamp = self.site.clock.now() + timedelta(seconds=next(self._edits))
         self.site.put(f"/{name}", text, title=name, lastmod=stamp.isoformat())
+        self.texts[f"{self.site.url}/{name}"] = text
         return f"{self.site.url}/{name}"
 
     async def edit(self, name: str, text: str) -> None:
         await self.add(name, text)
 
     async def remove(self, name: str) -> None:
-        del self.site.pages[f"/{name}"]
+        del self.site.pages[f"/{name}"], self.texts[f"{self.site.url}/{name}"]
 
     async def restrict(self, name: str) -> None:
         raise NotImplementedError("sites have no access lists")
 
-    async def expected_ids(self) -> set[str]:
-        return {self.site.url + each for each in self.site.pages}
+    async def expected_texts(self) -> dict[str, str]:
+        return self.texts
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ class ArticlesWorld(ApiWorld):
     async def restrict(self, name: str) -> None:
         self.site.restrict(self.numbers[name], 4242)
 
-    async def expected_ids(self) -> set[str]:
+    async def expected_texts(self) -> dict[str, str]:
         return {
-            f"article:{article.id}:{locale}"
+            f"article:{article.id}:{locale}": text.body
             for article in self.site.articles.values()
             for locale, text in article.texts.items()
             if not text.draft
@@ -130,9 +130,9 @@ class TicketsWorld(ApiWorld):
     async def restrict(self, name: str) -> None:
         self.site.recompute(self.numbers[name])
 
-    async def expected_ids(self) -> set[str]:
-        found = self.site.tickets.values()
-        return {f"ticket:{each.id}" for each in found if each.status != "deleted"}
+    async def expected_texts(self) -> dict[str, str]:
+        found = [each for each in self.site.tickets.values() if each.status != "deleted"]
+        return {f"ticket:{each.id}": each.comments[-1].body for each in found}
 
 
 class TestTickets(ApiSuite):

@@ -10,10 +10,11 @@ from syncline.core.capabilities import Absence
 from syncline.core.errors import Forbidden, SourceError, Unauthorized
 from syncline.core.model import Content
 from syncline.testing.api_asserts import assert_as_is, assert_feed_told
-from syncline.testing.api_world import ApiWorld, Killed, Reader
+from syncline.testing.api_reader import Reader
+from syncline.testing.api_world import ApiWorld, Killed
 from syncline.testing.fake_server import FakeServer, Misbehaviour, answers, cut_off, rate_limits
 from syncline.testing.vendor_checks import VENDOR_CHECKS
-from syncline.testing.world import populate, secret_values
+from syncline.testing.world import TEXTS, populate, secret_values
 
 __all__ = ["API_CHECKS", "FAULTS", "ApiCheck"]
 
@@ -46,6 +47,7 @@ _MOST_PLACES = 12
 _ALL_FAULTS_AT = 3
 _SOME_FAULTS = 3
 _STRANGE_ROUNDS = 25
+_APART = 5.0
 
 
 async def nothing_changed_costs_little(world: ApiWorld) -> None:
@@ -63,34 +65,48 @@ async def nothing_changed_costs_little(world: ApiWorld) -> None:
 
 
 async def edits_between_any_two_requests_are_seen(world: ApiWorld) -> None:
-    """What is added, edited and removed in mid-run is there after the next runs at the latest."""
+    """What is added, edited and removed in mid-run is there after the next runs at the latest.
+
+    In a first run, and in a later one that has much to tell. Pages are small, so that rows move
+    from one to another; and time passes with every other edit, so that the run itself may come
+    upon it, too.
+    """
     ids = await populate(world)
+    world.server.cap = 2
     for place in range(_MOST_PLACES):
+        if await _edited_during(world, Reader(world), place, ids, "first"):
+            break
+    for place in range(1, _MOST_PLACES, 2):
         reader = Reader(world)
-        asked = world.server.count()
-        names = (f"added-{place}", f"removed-{place}")
-        removed = await world.add(names[1], f"Here for a moment, {place}.")
-        await world.settle()
-        done = await _during(world, asked + place, place, names)
         await reader.run()
-        world.server.before = lambda seen: None
-        over = not done
-        if over:
-            await _edit(world, place, names)
-        where = f"edited before request {place} of a run"
-        await world.settle()
-        await reader.run()
-        await assert_feed_told(world, reader, {ids["one"]}, where)
-        await reader.reconcile()
-        await assert_as_is(world, reader, where)
-        assert removed not in reader.state, f"{where}: what was removed is still there"
-        entry = reader.state[ids["one"]]
-        async with world.open() as connector:
-            content = entry.content or await connector.fetch(entry.locator, None)
-        assert isinstance(content, Content)
-        assert f"edit {place}".encode() in content.data, f"{where}: an old text"
-        if over:
-            return
+        for name in TEXTS:
+            world.server.clock.advance(_APART)
+            await world.edit(name, f"About {name}, before edit {place}.")
+        if await _edited_during(world, reader, place, ids, "later"):
+            break
+
+
+async def _edited_during(
+    world: ApiWorld, reader: Reader, place: int, ids: Mapping[str, str], which: str
+) -> bool:
+    """Edit before one request of a run. True where the run was over by then."""
+    names = (f"added-{which}-{place}", f"removed-{which}-{place}")
+    removed = await world.add(names[1], f"Here for a moment, {place}.")
+    await world.settle()
+    done = await _during(world, world.server.count() + place, place, names)
+    await reader.run()
+    world.server.before = lambda seen: None
+    if not done:
+        await _edit(world, place, names)
+    where = f"edited before request {place} of a {which} run"
+    await world.settle()
+    await reader.run()
+    await assert_feed_told(world, reader, {ids[_edited(place)]}, where)
+    await reader.reconcile()
+    await assert_as_is(world, reader, where)
+    assert removed not in reader.state, f"{where}: what was removed is still there"
+    await world.remove(names[0])
+    return not done
 
 
 async def _during(world: ApiWorld, place: int, step: int, names: tuple[str, str]) -> list[int]:
@@ -110,6 +126,8 @@ async def _during(world: ApiWorld, place: int, step: int, names: tuple[str, str]
         try:
             coroutine.send(None)
         except StopIteration:
+            if step % 2:
+                world.server.clock.advance(world.settles_after)
             return
         raise AssertionError("a world's edit must not wait for anything")
 
@@ -119,9 +137,13 @@ async def _during(world: ApiWorld, place: int, step: int, names: tuple[str, str]
 
 
 async def _edit(world: ApiWorld, step: int, names: tuple[str, str]) -> None:
-    await world.edit("one", f"The first text after edit {step}.")
+    await world.edit(_edited(step), f"Another text after edit {step}.")
     await world.add(names[0], f"Added at {step}.")
     await world.remove(names[1])
+
+
+def _edited(step: int) -> str:
+    return list(TEXTS)[step % len(TEXTS)]
 
 
 async def killed_after_any_request_ends_the_same(world: ApiWorld) -> None:
@@ -177,7 +199,7 @@ async def strange_payloads_do_no_harm(world: ApiWorld) -> None:
     """Nulls, missing and unknown fields and other types end a run as a source's error at most."""
     await populate(world)
     for seed in range(_STRANGE_ROUNDS):
-        reader = Reader(world)
+        reader = Reader(world, reads=False)
         world.server.mangle = random.Random(seed)  # noqa: S311
         try:
             await reader.run()
@@ -192,7 +214,9 @@ async def strange_payloads_do_no_harm(world: ApiWorld) -> None:
             ) from error
         world.server.mangle = None
         if world.spec.capabilities.absence is Absence.NOTHING:
-            reader = Reader(world)  # what was told wrongly is only mended by reading all anew
+            reader = Reader(
+                world, reads=False
+            )  # what was told wrongly is only mended by reading all anew
         await reader.catch_up()
         await assert_as_is(world, reader, f"after strange payloads (seed {seed})")
 
@@ -221,6 +245,7 @@ async def credentials_stay_at_home(world: ApiWorld) -> None:
             assert "authorization" not in seen.headers, "credentials went to another host"
             assert not any(secret in told for secret in secrets), "a secret went to another host"
     world.server.elsewhere = None
+    reader.reads = False  # a text that lies elsewhere is what is said there
     if not failed:
         await assert_as_is(world, reader, "with links to another host")
 

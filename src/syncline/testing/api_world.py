@@ -1,4 +1,4 @@
-"""A fake API as the suite sees it, and a reader that follows it as runs do."""
+"""A fake API as the suite sees it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from syncline.core.capabilities import Absence, Changes
-from syncline.core.errors import SourceError
-from syncline.core.model import Checkpoint, Cursor, Entry, Failed, Gone
 from syncline.core.ports import Connector, ConnectorSpec, Context, HttpTransport, Options, Secrets
 from syncline.testing.fake_api import FakeApi
 from syncline.testing.fakes.oauth import FakeTokens
@@ -20,7 +17,7 @@ from syncline.transport.hosts import Shared
 from syncline.transport.http import HttpSession
 from syncline.transport.oauth import MemoryTokens, Renewal, TokenStore
 
-__all__ = ["ApiWorld", "Killed", "Reader"]
+__all__ = ["ApiWorld", "Killed"]
 
 
 class Killed(BaseException):
@@ -89,6 +86,14 @@ class ApiWorld(SourceWorld):
         self._tokens = MemoryTokens(values)
         return tokens
 
+    @abstractmethod
+    async def expected_texts(self) -> Mapping[str, str]:
+        """By id, of everything that lives and that the options do not leave out: words that its
+        text must have now, such as those of the last edit."""
+
+    async def expected_ids(self) -> set[str]:
+        return set(await self.expected_texts())
+
     async def settle(self) -> None:
         self.server.clock.advance(self.settles_after)
 
@@ -138,84 +143,3 @@ class _Limited:
 
     def pace(self, url: str, seconds: float) -> None:
         self._http.pace(url, seconds)
-
-
-class Reader:
-    """What one knows who has followed a source by runs: entries by id, and cursors."""
-
-    def __init__(self, world: ApiWorld) -> None:
-        self.state: dict[str, Entry] = {}
-        self.cursors: dict[str, Cursor] = {}
-        self._world = world
-
-    async def run(self, *, requests: int | None = None) -> None:
-        """An incremental run. Raises what ended it; what came before it counts."""
-        seen: set[str] = set()
-        trouble: SourceError | None = None
-        async with self._world.open(requests=requests) as connector:
-            await connector.check()
-            for partition in await connector.partitions():
-                cursor = self.cursors.get(partition.id)
-                try:
-                    async for change in connector.changes(partition, cursor):
-                        if isinstance(change, Checkpoint):
-                            self.cursors[partition.id] = change.cursor
-                        else:
-                            trouble = self._take(change, seen) or trouble
-                except SourceError as error:
-                    trouble = error
-        if trouble is not None:
-            raise trouble
-        if self._world.spec.capabilities.changes is Changes.LISTING:
-            await self._forget_all_but(seen)
-
-    async def reconcile(self) -> None:
-        """A full enumeration. Raises as `run` does, and then nothing is gone."""
-        if self._world.spec.capabilities.absence is Absence.NOTHING:
-            return
-        seen: set[str] = set()
-        trouble: SourceError | None = None
-        async with self._world.open() as connector:
-            for partition in await connector.partitions():
-                async for each in connector.enumerate(partition):
-                    trouble = self._take(each, seen) or trouble
-        if trouble is not None:
-            raise trouble
-        await self._forget_all_but(seen)
-
-    async def catch_up(self) -> None:
-        """Time passes, and both kinds of run come."""
-        await self._world.settle()
-        await self.run()
-        await self.reconcile()
-
-    def versions(self) -> Mapping[str, str | None]:
-        """The versions by id."""
-        return {name: entry.version for name, entry in self.state.items()}
-
-    def _take(self, change: Entry | Gone | Failed, seen: set[str]) -> SourceError | None:
-        if isinstance(change, Failed):
-            if change.id is not None:
-                seen.add(change.id)
-                return None
-            return SourceError(change.message)
-        if isinstance(change, Gone) or change.filtered is not None:
-            self.state.pop(change.id, None)
-        else:
-            seen.add(change.id)
-            self.state[change.id] = change
-        return None
-
-    async def _forget_all_but(self, seen: set[str]) -> None:
-        """What was not listed is gone; where that must be confirmed, if fetching it says so."""
-        absent = [entry for name, entry in self.state.items() if name not in seen]
-        if absent and self._world.spec.capabilities.absence is Absence.CONFIRM:
-            async with self._world.open() as connector:
-                answers = [await connector.fetch(entry.locator, None) for entry in absent]
-            absent = [
-                entry
-                for entry, answer in zip(absent, answers, strict=True)
-                if isinstance(answer, Gone)
-            ]
-        for entry in absent:
-            del self.state[entry.id]

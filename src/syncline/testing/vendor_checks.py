@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from syncline.core.errors import SourceError
 from syncline.core.quota import Bucket
 from syncline.testing.api_asserts import assert_as_is, assert_feed_told
-from syncline.testing.api_world import ApiWorld, Killed, Reader
+from syncline.testing.api_reader import Reader
+from syncline.testing.api_world import ApiWorld, Killed
 from syncline.testing.counting_ledger import CountingLedger
 from syncline.testing.world import populate
 from syncline.transport.hosts import Shared

@@ -9,7 +9,8 @@ import pytest
 
 from syncline.connectors.intercom.spec import SPEC
 from syncline.core.model import Content, Entry
-from syncline.testing.api_world import ApiWorld, Reader
+from syncline.testing.api_reader import Reader
+from syncline.testing.api_world import ApiWorld
 from syncline.testing.fakes.intercom import FakeIntercom
 
 
@@ -37,7 +38,7 @@ class Workspace(ApiWorld):
     async def restrict(self, name: str) -> None:
         raise NotImplementedError
 
-    async def expected_ids(self) -> set[str]:
+    async def expected_texts(self) -> dict[str, str]:
         raise NotImplementedError
 
     def paths(self) -> list[str]:
@@ -78,6 +79,6 @@ def connect(fake: FakeIntercom) -> Connect:
 
     def make(**options: Any) -> tuple[Workspace, Reader]:
         world = Workspace(fake, **options)
-        return world, Reader(world)
+        return world, Reader(world, reads=False)
 
     return make

@@ -8,7 +8,8 @@ import pytest
 
 from syncline.core.errors import BadContent, SourceError
 from syncline.core.model import Checkpoint, Entry, Gone
-from syncline.testing.api_world import Killed, Reader
+from syncline.testing.api_reader import Reader
+from syncline.testing.api_world import Killed
 from syncline.testing.fake_server import answers
 from syncline.testing.fakes.intercom import FakeIntercom
 from tests.unit.connectors.intercom.conftest import Connect, Workspace

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from syncline.core.model import Content, Entry
-from syncline.testing.api_world import ApiWorld, Reader
+from syncline.testing.api_reader import Reader
+from syncline.testing.api_world import ApiWorld
 from syncline.testing.fakes.zendesk import FakeZendesk
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 from tests.conformance.test_zendesk import ArticlesWorld, TicketsWorld
@@ -53,7 +54,7 @@ def connect_desk(desk: FakeZendeskTickets) -> Connect:
 def _with(world: ApiWorld, options: dict[str, Any]) -> tuple[ApiWorld, Reader]:
     given = world.options.model_dump(exclude_unset=True)
     world.options = world.spec.options.model_validate({**given, **options})
-    return world, Reader(world)
+    return world, Reader(world, reads=False)
 
 
 async def text_of(world: ApiWorld, entry: Entry) -> str:

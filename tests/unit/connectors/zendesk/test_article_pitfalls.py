@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from syncline.core.model import Content, Entry, Gone
-from syncline.testing.api_world import ApiWorld, Reader
+from syncline.testing.api_reader import Reader
+from syncline.testing.api_world import ApiWorld
 from syncline.testing.fakes.zendesk import FakeZendesk
 from tests.unit.connectors.zendesk.conftest import Connect, asked, text_of
 

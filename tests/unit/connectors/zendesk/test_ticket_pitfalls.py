@@ -6,7 +6,7 @@ import pytest
 
 from syncline.core.errors import BadContent
 from syncline.core.model import Content, Entry, Gone
-from syncline.testing.api_world import Reader
+from syncline.testing.api_reader import Reader
 from syncline.testing.fake_server import answers
 from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 from tests.unit.connectors.zendesk.conftest import Connect, asked, text_of
