@@ -63,6 +63,11 @@ class CanvasWorld(ApiWorld):
     async def remove(self, name: str) -> None:
         self.canvas.delete(self.numbers.pop(name))
 
+    async def readers(self, name: str) -> tuple[str, ...] | None:
+        section = self.canvas.things[self.numbers[name]].more.get("sections")
+        named = f"section:{section[0]['id']}" if section else f"course:{self.course}"
+        return (f"canvas:{named}",)
+
     async def restrict(self, name: str) -> None:
         self.canvas.restrict(self.numbers[name], 77)
 

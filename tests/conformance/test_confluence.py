@@ -67,10 +67,19 @@ class ConfluenceWorld(ApiWorld):
     async def remove(self, name: str) -> None:
         self.site.trash(self.named.pop(name))
 
+    async def readers(self, name: str) -> tuple[str, ...] | None:
+        page = self.site.contents[self._page(name)]
+        if page.users:
+            return tuple(f"confluence:user:{each}" for each in page.users)
+        return None if page.space == "HR" else ("confluence:group:confluence-users",)
+
     async def restrict(self, name: str) -> None:
+        self.site.restrict(self._page(name), ["jane"])
+
+    def _page(self, name: str) -> str:
+        """The page that the entry is, or hangs on."""
         content = self.site.contents[self.named[name]]
-        placed = content.type in ("page", "blogpost")
-        self.site.restrict(content.id if placed else content.parent or "", ["jane"])
+        return content.id if content.type in ("page", "blogpost") else content.parent or ""
 
     async def expected_texts(self) -> dict[str, str]:
         return {

@@ -19,6 +19,8 @@ _PUBLIC = replace(SPEC, capabilities=replace(SPEC.capabilities, access_lists=Fal
 class IntercomWorld(ApiWorld):
     """Articles in a collection, one of them a draft; or entries of all kinds in turns."""
 
+    access_changes = False  # it follows from the kind of an entry
+
     def __init__(self, server: FakeIntercom, *read: Kind) -> None:
         super().__init__(
             SPEC if len(read) > 1 else _PUBLIC,
@@ -65,11 +67,10 @@ class IntercomWorld(ApiWorld):
     async def remove(self, name: str) -> None:
         self.site.delete(self.entries.pop(name)[1])
 
-    async def restrict(self, name: str) -> None:
-        """Access follows from the kind of an entry, and cannot change; the rest of it can."""
-        kind, number = self.entries[name]
-        assert kind is not Kind.ARTICLES
-        await self.edit(name, f"For teammates, as ever: {number}.")
+    async def readers(self, name: str) -> tuple[str, ...] | None:
+        kind, _ = self.entries[name]
+        teammates = (f"intercom:teammates:{self.site.workspace}",)
+        return None if kind is Kind.ARTICLES else teammates
 
     async def expected_texts(self) -> dict[str, str]:
         return {self._id(name): text for name, text in self.texts.items() if name in self.entries}

@@ -111,9 +111,6 @@ class DatedSiteWorld(ApiWorld):
     async def remove(self, name: str) -> None:
         del self.site.pages[f"/{name}"], self.texts[f"{self.site.url}/{name}"]
 
-    async def restrict(self, name: str) -> None:
-        raise NotImplementedError("sites have no access lists")
-
     async def expected_texts(self) -> dict[str, str]:
         return self.texts
 

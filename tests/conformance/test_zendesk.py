@@ -52,6 +52,10 @@ class ArticlesWorld(ApiWorld):
     async def remove(self, name: str) -> None:
         self.site.archive(self.numbers.pop(name))
 
+    async def readers(self, name: str) -> tuple[str, ...] | None:
+        segment = self.site.articles[self.numbers[name]].segment
+        return None if segment is None else (f"zendesk:segment:{segment}",)
+
     async def restrict(self, name: str) -> None:
         self.site.restrict(self.numbers[name], 4242)
 
@@ -97,6 +101,7 @@ class TicketsWorld(ApiWorld):
     """Tickets with public comments, one of them deleted before."""
 
     budget = 2
+    access_changes = False  # they are their requesters', and agents'
 
     def __init__(self, server: FakeZendeskTickets) -> None:
         super().__init__(
@@ -127,8 +132,9 @@ class TicketsWorld(ApiWorld):
     async def remove(self, name: str) -> None:
         self.site.delete(self.numbers.pop(name))
 
-    async def restrict(self, name: str) -> None:
-        self.site.recompute(self.numbers[name])
+    async def readers(self, name: str) -> tuple[str, ...] | None:
+        requester = self.site.tickets[self.numbers[name]].requester
+        return ("zendesk:agents", f"zendesk:user:{requester}")
 
     async def expected_texts(self) -> dict[str, str]:
         found = [each for each in self.site.tickets.values() if each.status != "deleted"]

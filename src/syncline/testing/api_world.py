@@ -29,6 +29,8 @@ class ApiWorld(SourceWorld):
 
     budget = 1
     """The requests that an incremental run may take where nothing has changed."""
+    access_changes = True
+    """Whether who may see an entry can change while nothing else about it does."""
     settles_after = 600.0
     """Seconds after which the source's feed tells of a change for certain."""
 
@@ -97,9 +99,14 @@ class ApiWorld(SourceWorld):
     async def settle(self) -> None:
         self.server.clock.advance(self.settles_after)
 
-    @abstractmethod
+    async def readers(self, name: str) -> tuple[str, ...] | None:
+        """Who may see the entry now, as the connector has to put it; None is everyone."""
+        return None
+
     async def restrict(self, name: str) -> None:
-        """Let fewer people see the entry; nothing else about it changes. Where it has such."""
+        """Let others see the entry than before; nothing else about it changes. Where there are
+        access lists, and `access_changes`."""
+        raise NotImplementedError("this world's access lists do not change")
 
     def refuse_credentials(self) -> None:
         """From now on the source takes none of ours."""

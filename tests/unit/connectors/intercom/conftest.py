@@ -35,9 +35,6 @@ class Workspace(ApiWorld):
     async def remove(self, name: str) -> None:
         raise NotImplementedError
 
-    async def restrict(self, name: str) -> None:
-        raise NotImplementedError
-
     async def expected_texts(self) -> dict[str, str]:
         raise NotImplementedError
 
