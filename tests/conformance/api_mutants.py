@@ -124,6 +124,45 @@ class Impatient(ZendeskConnector):
                 return
 
 
+class Walker(ZendeskConnector):
+    """Goes from page to page by itself."""
+
+    ends_in_circles = False
+
+    async def _pages(self, path: str, after: str = "") -> AsyncGenerator[Answer, None]:
+        been: set[str] = set()
+        while after not in been:
+            been |= {after} if self.ends_in_circles else set()
+            page = await self._api.get(path, {"page[size]": 100, "page[after]": after or None})
+            yield page
+            after = page.object()["meta"]["after_cursor"]
+            if not (after and page.object()["meta"]["has_more"]):
+                return
+
+
+@_wrong("cursors_that_are_null_are_not_the_end")
+class Gullible(Walker):
+    """Believes that there is no more, because no place is named for it."""
+
+
+@_wrong("pages_said_twice_hide_nothing")
+class Dizzy(Walker):
+    """Takes a place where it has been for the end."""
+
+    ends_in_circles = True
+
+
+@_wrong("renames_are_noticed")
+class Nameless(ZendeskConnector):
+    """Its versions are those of texts, whatever their titles."""
+
+    async def _entry(self, article: Any, text: Any, locale: str, *, content: bool) -> Entry:
+        entry = await super()._entry(article, text, locale, content=content)
+        version = digest(text.body, article.user_segment_id)
+        told = replace(entry.content, version=version) if entry.content else None
+        return replace(entry, version=version, content=told)
+
+
 @_wrong("credentials_stay_at_home")
 class Obedient(ZendeskConnector):
     """Follows the server's links wherever they lead, with the token in its hand."""

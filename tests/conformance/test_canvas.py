@@ -60,6 +60,11 @@ class CanvasWorld(ApiWorld):
     async def edit(self, name: str, text: str) -> None:
         self.canvas.edit(self.numbers[name], f"<p>{text}</p>")
 
+    async def rename(self, name: str) -> str:
+        title = f"Renamed {name}" + (".html" if name not in _KINDS else "")
+        self.canvas.rename(self.numbers[name], title)
+        return title
+
     async def remove(self, name: str) -> None:
         self.canvas.delete(self.numbers.pop(name))
 

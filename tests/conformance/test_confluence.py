@@ -64,6 +64,12 @@ class ConfluenceWorld(ApiWorld):
         attached = self.site.contents[self.named[name]].type == "attachment"
         self.site.update(self.named[name], text if attached else f"<p>{text}</p>")
 
+    async def rename(self, name: str) -> str:
+        attached = self.site.contents[self.named[name]].type == "attachment"
+        title = f"Renamed {name}" + (".md" if attached else "")
+        self.site.update(self.named[name], title=title)
+        return title
+
     async def remove(self, name: str) -> None:
         self.site.trash(self.named.pop(name))
 

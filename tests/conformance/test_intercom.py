@@ -64,6 +64,17 @@ class IntercomWorld(ApiWorld):
         else:
             self.site.say(number, f"<p>{text}</p>")
 
+    async def rename(self, name: str) -> str:
+        kind, number = self.entries[name]
+        title = f"Renamed: {name}"
+        if kind is Kind.ARTICLES:
+            self.site.update(number, title=title)
+        elif kind is Kind.INTERNAL_ARTICLES:
+            self.site.update_internal(number, title=title)
+        else:
+            self.site.conversations[number].update(title=title, updated_at=self.site.stamp())
+        return title
+
     async def remove(self, name: str) -> None:
         self.site.delete(self.entries.pop(name)[1])
 

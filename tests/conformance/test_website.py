@@ -108,6 +108,12 @@ class DatedSiteWorld(ApiWorld):
     async def edit(self, name: str, text: str) -> None:
         await self.add(name, text)
 
+    async def rename(self, name: str) -> str:
+        stamp = self.site.clock.now() + timedelta(seconds=next(self._edits))
+        title, text = f"Renamed: {name}", self.texts[f"{self.site.url}/{name}"]
+        self.site.put(f"/{name}", text, title=title, lastmod=stamp.isoformat())
+        return title
+
     async def remove(self, name: str) -> None:
         del self.site.pages[f"/{name}"], self.texts[f"{self.site.url}/{name}"]
 

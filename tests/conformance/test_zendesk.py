@@ -49,6 +49,12 @@ class ArticlesWorld(ApiWorld):
     async def edit(self, name: str, text: str) -> None:
         self.site.translate(self.numbers[name], "en-us", f"About {name}", f"<p>{text}</p>")
 
+    async def rename(self, name: str) -> str:
+        number, title = self.numbers[name], f"Renamed: {name}"
+        body = self.site.articles[number].texts["en-us"].body
+        self.site.translate(number, "en-us", title, body)
+        return title
+
     async def remove(self, name: str) -> None:
         self.site.archive(self.numbers.pop(name))
 
@@ -128,6 +134,11 @@ class TicketsWorld(ApiWorld):
 
     async def edit(self, name: str, text: str) -> None:
         self.site.rewrite(self.numbers[name], text)
+
+    async def rename(self, name: str) -> str:
+        self.site.tickets[self.numbers[name]].subject = f"Renamed: {name}"
+        self.site.recompute(self.numbers[name])
+        return f"Renamed: {name}"
 
     async def remove(self, name: str) -> None:
         self.site.delete(self.numbers.pop(name))

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from syncline.core.capabilities import Absence
 from syncline.core.errors import Forbidden, SourceError, Unauthorized
-from syncline.core.model import Content
 from syncline.testing.api_asserts import assert_as_is, assert_feed_told
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld, Killed
-from syncline.testing.fake_server import FakeServer, Misbehaviour, answers, cut_off, rate_limits
+from syncline.testing.fake_server import (
+    FakeServer,
+    Misbehaviour,
+    answers,
+    cut_off,
+    drips,
+    rate_limits,
+)
+from syncline.testing.page_checks import PAGE_CHECKS
 from syncline.testing.vendor_checks import VENDOR_CHECKS
 from syncline.testing.world import TEXTS, populate, secret_values
 
@@ -41,7 +50,7 @@ FAULTS: dict[str, Misbehaviour] = {
     "403": answers(403, "", content_type="text/plain"),
     "404": answers(404, "", content_type="text/plain"),
 }
-"""What may come in place of any one answer."""
+"""What may come in place of any one answer; a body that only drips is one fault more."""
 
 _MOST_PLACES = 12
 _ALL_FAULTS_AT = 3
@@ -169,9 +178,10 @@ async def no_fault_loses_anything(world: ApiWorld) -> None:
     await reader.catch_up()
     await assert_as_is(world, reader, "before any fault")
     versions = dict(reader.versions())
+    faults = {**FAULTS, "one byte a second": drips(partial(_a_second, world))}
     for place in range(_MOST_PLACES):
         over = True
-        for number, (name, fault) in enumerate(FAULTS.items()):
+        for number, (name, fault) in enumerate(faults.items()):
             if place >= _ALL_FAULTS_AT and (number + place) % _SOME_FAULTS:
                 continue  # each fault at each third place
             where = f"{name} in place of answer {place}"
@@ -187,6 +197,11 @@ async def no_fault_loses_anything(world: ApiWorld) -> None:
                 _assert_versions(reader, versions, f"after {where}")
         if over:
             return
+
+
+async def _a_second(world: ApiWorld) -> None:
+    world.server.clock.advance(1)
+    await asyncio.sleep(0)
 
 
 def _assert_versions(reader: Reader, versions: Mapping[str, str | None], where: str) -> None:
@@ -219,16 +234,6 @@ async def strange_payloads_do_no_harm(world: ApiWorld) -> None:
             )  # what was told wrongly is only mended by reading all anew
         await reader.catch_up()
         await assert_as_is(world, reader, f"after strange payloads (seed {seed})")
-
-
-async def pages_smaller_than_asked_are_not_the_end(world: ApiWorld) -> None:
-    """A silent cap on the size of pages hides nothing."""
-    await populate(world)
-    for cap in (1, 2):
-        world.server.cap = cap
-        reader = Reader(world)
-        await reader.run()
-        await assert_as_is(world, reader, f"with pages of {cap}")
 
 
 async def credentials_stay_at_home(world: ApiWorld) -> None:
@@ -298,6 +303,24 @@ async def access_changes_alone_are_noticed(world: ApiWorld) -> None:
     assert told == may, f"where access alone has changed, an entry is for {told}, not for {may}"
 
 
+async def renames_are_noticed(world: ApiWorld) -> None:
+    """Where an entry gets another title and no other text, it has that, and is the same entry."""
+    ids = await populate(world)
+    reader = Reader(world)
+    await reader.catch_up()
+    world.server.clock.advance(world.settles_after)
+    for name, number in ids.items():
+        title = await world.rename(name)
+        await reader.catch_up()
+        assert number in reader.state, f"{number} was renamed, and is another entry now"
+        entry, content = reader.state[number], reader.contents[number]
+        told = content.metadata.title or entry.metadata.title
+        assert told == title or (told is None and title.encode() in content.data), (
+            f"{number} is called {title!r} now, but read as {told!r}"
+        )
+    await assert_as_is(world, reader, "after renaming")
+
+
 async def _check(world: ApiWorld) -> None:
     async with world.open() as connector:
         await connector.check()
@@ -317,9 +340,10 @@ API_CHECKS: tuple[ApiCheck, ...] = (
     killed_after_any_request_ends_the_same,
     no_fault_loses_anything,
     strange_payloads_do_no_harm,
-    pages_smaller_than_asked_are_not_the_end,
     credentials_stay_at_home,
     refused_credentials_say_so,
     access_changes_alone_are_noticed,
+    renames_are_noticed,
+    *PAGE_CHECKS,
     *VENDOR_CHECKS,
 )

@@ -99,6 +99,10 @@ class ApiWorld(SourceWorld):
     async def settle(self) -> None:
         self.server.clock.advance(self.settles_after)
 
+    @abstractmethod
+    async def rename(self, name: str) -> str:
+        """Give the entry another title and no other text. Returns the title that it has then."""
+
     async def readers(self, name: str) -> tuple[str, ...] | None:
         """Who may see the entry now, as the connector has to put it; None is everyone."""
         return None

@@ -11,7 +11,7 @@ import json
 import math
 import random
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.core.model import Json
 from syncline.core.quota import Bucket
 from syncline.testing.clock import FakeClock
-from syncline.testing.fake_server import FakeServer
+from syncline.testing.fake_server import FakeServer, Misbehaviour
 from syncline.testing.fake_windows import Windows
 
 if TYPE_CHECKING:
@@ -87,6 +88,10 @@ class FakeApi(FakeServer):
         self.expired = 0
         """How many requests came with a cursor that is taken no more."""
         self._cursors = 0
+        self._given: set[str] = set()
+        """The cursors in the answer that is being made."""
+        self._answers: dict[str, Reply] = {}
+        """The last one to each question, whichever its page."""
         self.windows = Windows(lambda: self.clock.now().timestamp())
         """What is left of the quota; without any `limit`, all is let in."""
 
@@ -125,7 +130,9 @@ class FakeApi(FakeServer):
 
     def cursor(self, place: str) -> str:
         """A cursor that stands for a place, until cursors expire."""
-        return base64.urlsafe_b64encode(f"{self._cursors}|{place}".encode()).decode()
+        made = base64.urlsafe_b64encode(f"{self._cursors}|{place}".encode()).decode()
+        self._given.add(made)
+        return made
 
     def place(self, cursor: str) -> str | None:
         """The place that a cursor stands for; None where it is not, or no more, one of ours."""
@@ -142,6 +149,28 @@ class FakeApi(FakeServer):
         """Take no cursor any more that was given until now."""
         self._cursors += 1
 
+    def says_again(self) -> Misbehaviour:
+        """Gives a page of a list that was given before, in place of the one that is asked for."""
+        self._answers.clear()
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            asked = await _asked(request)
+            known = self._answers.get(_question(asked))
+            return await self.answer(request) if known is None else self._sent(known, asked)
+
+        return answer
+
+    def withholds_cursors(self) -> Misbehaviour:
+        """Answers well, but with null in the place of cursors, and of links that have one."""
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            asked = await _asked(request)
+            reply = await self._replied(asked)
+            bare = _without(reply.data, self._given)
+            return self._sent(replace(reply, data=bare), asked)
+
+        return answer
+
     def link(self, path: str) -> str:
         """An absolute link to a path of this server."""
         return f"{self.elsewhere or self.url}{path}"
@@ -154,11 +183,19 @@ class FakeApi(FakeServer):
         if self.tokens is not None and request.path == self.tokens.path:
             return await self.tokens.answer(request)
         asked = await _asked(request)
+        return self._sent(await self._replied(asked), asked)
+
+    async def _replied(self, asked: Asked) -> Reply:
         wait = self.windows.enter(asked.path)
         if wait > 0:
-            reply = self.too_many(asked, wait)
-        else:
-            reply = await self.reply(asked) if self.lets_in(asked) else self.refuse(asked)
+            return self.too_many(asked, wait)
+        if not self.lets_in(asked):
+            return self.refuse(asked)
+        self._given.clear()
+        reply = self._answers[_question(asked)] = await self.reply(asked)
+        return reply
+
+    def _sent(self, reply: Reply, asked: Asked) -> web.Response:
         if reply.text is not None:
             body, content_type = reply.text.encode(), reply.content_type or "text/plain"
         else:
@@ -173,6 +210,34 @@ class FakeApi(FakeServer):
             "Content-Type": content_type,
         }
         return web.Response(body=body, status=reply.status, headers=headers)
+
+
+_PLACES = ("page", "offset", "start", "limit", "size", "after", "cursor")
+"""What is in the names of parameters that tell the page."""
+
+
+def _question(asked: Asked) -> str:
+    """What is asked for, whichever page of it."""
+    query = {
+        name: values
+        for name, values in asked.query.items()
+        if not any(each in name for each in _PLACES)
+    }
+    body = asked.body
+    if isinstance(body, dict):
+        body = {name: value for name, value in body.items() if name != "pagination"}
+    return json.dumps([asked.method, asked.path, query, body])
+
+
+def _without(data: Json, cursors: Collection[str]) -> Json:
+    """The data with null for each text that has one of the cursors in it."""
+    if isinstance(data, str):
+        return None if any(each in data for each in cursors) else data
+    if isinstance(data, list):
+        return [_without(each, cursors) for each in data]
+    if isinstance(data, dict):
+        return {name: _without(value, cursors) for name, value in data.items()}
+    return data
 
 
 async def _asked(request: web.BaseRequest) -> Asked:

@@ -3,7 +3,8 @@
 Pages come shorter than they were asked for, since caps are silent and what we may not see is taken
 out after it was counted; and `_links.next` steps by what was asked for, not by what came. So each
 page begins with the last row of the one before. Where it does not, rows were deleted or edited
-meanwhile and the others have moved up: then the page before is read once more.
+meanwhile and the others have moved up: then the page before is read once more. A page without news
+that says itself that it is another one is asked for again.
 """
 
 from __future__ import annotations
@@ -63,11 +64,14 @@ async def listed(
         ]
         for row in fresh:
             yield row
-        if following is None or (overruns and found and not fresh):
-            return
         stale = 0 if fresh or not found else stale + 1
+        said_again = bool(stale) and answer.object().get("start") not in (None, start)
+        if not said_again and (following is None or (overruns and stale)):
+            return
         if stale >= _MOST_WITHOUT_NEWS:
             break
+        if said_again:
+            continue
         anchor = keys[-1] if fresh and len(keys) > 1 else None
         widest = max(widest, len(found))
         start += len(found) - (anchor is not None) if found else min(widest, limit)

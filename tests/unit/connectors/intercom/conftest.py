@@ -35,6 +35,9 @@ class Workspace(ApiWorld):
     async def remove(self, name: str) -> None:
         raise NotImplementedError
 
+    async def rename(self, name: str) -> str:
+        raise NotImplementedError
+
     async def expected_texts(self) -> dict[str, str]:
         raise NotImplementedError
 
