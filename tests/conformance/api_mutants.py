@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -34,8 +35,8 @@ def _wrong(check: str) -> Callable[[type[ZendeskConnector]], type[ZendeskConnect
         @asynccontextmanager
         async def opened(options: Any, secrets: Any, context: Context) -> AsyncIterator[Connector]:
             made = mutant(options, context, authenticated=secrets.email is not None)
-            if isinstance(made, Hoarder):
-                made.keep(secrets.access_token)
+            if isinstance(made, Hoarder | Gossip):
+                made.keep(secrets.api_token or secrets.access_token)
             yield made
 
         MUTANTS.append((check, mutant.__name__, replace(SPEC, open=opened)))
@@ -184,6 +185,15 @@ class Deaf(ZendeskConnector):
             return await super().check()
         except Unauthorized:
             return Identity("somebody")
+
+
+@_wrong("secrets_are_in_no_log")
+class Gossip(ZendeskConnector):
+    """Tells its diary what nobody may know."""
+
+    def keep(self, token: SecretStr | None) -> None:
+        if token is not None:
+            logging.getLogger("acme.diary").debug("we have %s", token.get_secret_value())
 
 
 @_wrong("access_changes_alone_are_noticed")

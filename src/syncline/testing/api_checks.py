@@ -9,12 +9,11 @@ from functools import partial
 from typing import TypeAlias
 
 from syncline.core.capabilities import Absence
-from syncline.core.errors import Forbidden, SourceError, Unauthorized
+from syncline.core.errors import SourceError
 from syncline.testing.api_asserts import assert_as_is, assert_feed_told
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld, Killed
 from syncline.testing.fake_server import (
-    FakeServer,
     Misbehaviour,
     answers,
     cut_off,
@@ -22,8 +21,9 @@ from syncline.testing.fake_server import (
     rate_limits,
 )
 from syncline.testing.page_checks import PAGE_CHECKS
+from syncline.testing.secret_checks import SECRET_CHECKS
 from syncline.testing.vendor_checks import VENDOR_CHECKS
-from syncline.testing.world import TEXTS, populate, secret_values
+from syncline.testing.world import TEXTS, populate
 
 __all__ = ["API_CHECKS", "FAULTS", "ApiCheck"]
 
@@ -236,51 +236,6 @@ async def strange_payloads_do_no_harm(world: ApiWorld) -> None:
         await assert_as_is(world, reader, f"after strange payloads (seed {seed})")
 
 
-async def credentials_stay_at_home(world: ApiWorld) -> None:
-    """Links of the server's to another host get no credentials, and hide nothing."""
-    await populate(world)
-    world.server.cap = 2
-    async with _Listener() as other:
-        world.server.elsewhere = other.url
-        reader = Reader(world)
-        failed = await _failed(reader.run)
-        secrets = secret_values(world.secrets)
-        for seen in other.requests:
-            told = f"{seen.path} {seen.headers}"
-            assert "authorization" not in seen.headers, "credentials went to another host"
-            assert not any(secret in told for secret in secrets), "a secret went to another host"
-    world.server.elsewhere = None
-    reader.reads = False  # a text that lies elsewhere is what is said there
-    if not failed:
-        await assert_as_is(world, reader, "with links to another host")
-
-
-class _Listener(FakeServer):
-    async def answer(self, request: object) -> object:  # type: ignore[override]
-        return await answers(200, "{}", content_type=_JSON)(request)  # type: ignore[arg-type]
-
-
-async def refused_credentials_say_so(world: ApiWorld) -> None:
-    """`check()` and a run tell that the credentials are refused, and show none of them."""
-    await populate(world)
-    world.refuse_credentials()
-    reader = Reader(world)
-    secrets = secret_values(world.secrets)
-    attempts: list[Callable[[], Awaitable[None]]] = [lambda: _check(world), reader.run]
-    if world.spec.capabilities.absence is not Absence.NOTHING:
-        attempts.append(reader.reconcile)
-    for attempt in attempts:
-        refusal: SourceError | None = None
-        try:
-            await attempt()
-        except (Unauthorized, Forbidden) as error:
-            refusal = error
-        assert refusal is not None, "refused credentials are no error"
-        assert refusal.hint, "refused credentials come without a hint"
-        shown = f"{refusal} {refusal.hint} {refusal!r}"
-        assert not any(secret in shown for secret in secrets), "an error shows a secret"
-
-
 async def access_changes_alone_are_noticed(world: ApiWorld) -> None:
     """Entries have the access lists that they must have, also where nothing but that changes."""
     if not world.spec.capabilities.access_lists:
@@ -321,11 +276,6 @@ async def renames_are_noticed(world: ApiWorld) -> None:
     await assert_as_is(world, reader, "after renaming")
 
 
-async def _check(world: ApiWorld) -> None:
-    async with world.open() as connector:
-        await connector.check()
-
-
 async def _failed(attempt: Callable[[], Awaitable[None]]) -> bool:
     try:
         await attempt()
@@ -340,10 +290,9 @@ API_CHECKS: tuple[ApiCheck, ...] = (
     killed_after_any_request_ends_the_same,
     no_fault_loses_anything,
     strange_payloads_do_no_harm,
-    credentials_stay_at_home,
-    refused_credentials_say_so,
     access_changes_alone_are_noticed,
     renames_are_noticed,
     *PAGE_CHECKS,
+    *SECRET_CHECKS,
     *VENDOR_CHECKS,
 )

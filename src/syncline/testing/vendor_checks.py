@@ -10,6 +10,7 @@ from syncline.testing.api_asserts import assert_as_is, assert_feed_told
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld, Killed
 from syncline.testing.counting_ledger import CountingLedger
+from syncline.testing.secret_checks import expire_before
 from syncline.testing.world import populate
 from syncline.transport.hosts import Shared
 
@@ -91,7 +92,7 @@ async def access_tokens_may_expire(world: ApiWorld) -> None:
     tokens = world.use_oauth()
     for place in (0, 1, 3):
         reader, renewed, asked = Reader(world), tokens.asked, world.server.count()
-        _expire_before(world, asked + place)
+        expire_before(world, asked + place)
         try:
             await reader.run()
         except SourceError as error:
@@ -101,19 +102,6 @@ async def access_tokens_may_expire(world: ApiWorld) -> None:
         assert tokens.asked == renewed + 1, f"renewed {tokens.asked - renewed} times"
         assert not tokens.stolen, "a refresh token was used twice"
         await assert_as_is(world, reader, f"where a token expired before request {place}")
-
-
-def _expire_before(world: ApiWorld, place: int) -> None:
-    """Let the access token serve no more just before the request of that number."""
-    tokens = world.server.tokens
-    assert tokens is not None
-
-    def before(seen: object) -> None:
-        if world.server.count() > place:
-            world.server.before = lambda seen: None
-            tokens.expire()
-
-    world.server.before = before
 
 
 VENDOR_CHECKS: tuple[Callable[[ApiWorld], Awaitable[None]], ...] = (

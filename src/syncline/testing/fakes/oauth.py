@@ -23,6 +23,8 @@ class FakeTokens:
         self.asked = 0
         self.stolen = False
         """Whether a refresh token was used a second time."""
+        self.given: set[str] = {self.refresh, self.client[1]}
+        """Everything that nobody else may know."""
         self._api = api
         self._numbers = count(1)
         self._access = ""
@@ -31,6 +33,7 @@ class FakeTokens:
     def give(self) -> dict[str, str]:
         """The secrets of one who was authorised just now."""
         self._access = "access-token-0000"
+        self.given.add(self._access)
         self._expires_at = self._api.clock.now().timestamp() + self.lasts
         return {
             "client_id": self.client[0],
@@ -61,6 +64,7 @@ class FakeTokens:
             return web.json_response({"error": "invalid_grant"}, status=400)
         number = next(self._numbers)
         self.refresh, self._access = f"refresh-token-{number:04}", f"access-token-{number:04}"
+        self.given |= {self.refresh, self._access}
         self._expires_at = self._api.clock.now().timestamp() + self.lasts
         return web.json_response(
             {
