@@ -69,9 +69,10 @@ class CanvasWorld(ApiWorld):
         self.canvas.delete(self.numbers.pop(name))
 
     async def readers(self, name: str) -> tuple[str, ...] | None:
-        section = self.canvas.things[self.numbers[name]].more.get("sections")
-        named = f"section:{section[0]['id']}" if section else f"course:{self.course}"
-        return (f"canvas:{named}",)
+        known = self.canvas.things[self.numbers[name]].more
+        if known.get("sections"):
+            return (f"canvas:section:{known['sections'][0]['id']}",)
+        return (f"canvas:course:{self.course}",)
 
     async def restrict(self, name: str) -> None:
         self.canvas.restrict(self.numbers[name], 77)

@@ -75,8 +75,9 @@ class ConfluenceWorld(ApiWorld):
 
     async def readers(self, name: str) -> tuple[str, ...] | None:
         page = self.site.contents[self._page(name)]
-        if page.users:
-            return tuple(f"confluence:user:{each}" for each in page.users)
+        above = self.site.contents.get(page.parent or "", page)
+        if users := page.users or above.users:
+            return tuple(f"confluence:user:{each}" for each in users)
         return None if page.space == "HR" else ("confluence:group:confluence-users",)
 
     async def restrict(self, name: str) -> None:

@@ -12,7 +12,6 @@ import math
 import random
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -22,10 +21,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from syncline.core.model import Json
-from syncline.core.quota import Bucket
 from syncline.testing.clock import FakeClock
-from syncline.testing.fake_server import FakeServer, Misbehaviour
-from syncline.testing.fake_windows import Windows
+from syncline.testing.fake_server import Misbehaviour
+from syncline.testing.fake_source import FakeSource
 
 if TYPE_CHECKING:
     from syncline.testing.fakes.oauth import FakeTokens
@@ -67,24 +65,17 @@ class Reply(Struct, frozen=True):
     content_type: str | None = None
 
 
-class FakeApi(FakeServer):
-    """Open it with `async with`. `clock` is the source's; a test moves it."""
+class FakeApi(FakeSource):
+    """What a fake of an API derives from."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
-        super().__init__()
-        self.clock = clock or FakeClock()
-        self.accepts: set[str] | None = None
-        """The values of `Authorization` that are let in; None lets everybody in."""
+        super().__init__(clock)
         self.tokens: FakeTokens | None = None
         """Gives access tokens that expire, beside what `accepts` names."""
         self.cap: int | None = None
         """No page is larger, whatever is asked for, and none says so."""
-        self.elsewhere: str | None = None
-        """Links in answers name this host in place of our own."""
         self.mangle: random.Random | None = None
         """Makes answers strange, as `strange` does."""
-        self.skew = 0.0
-        """Seconds by which this source's clock is ahead."""
         self.expired = 0
         """How many requests came with a cursor that is taken no more."""
         self._cursors = 0
@@ -92,8 +83,6 @@ class FakeApi(FakeServer):
         """The cursors in the answer that is being made."""
         self._answers: dict[str, Reply] = {}
         """The last one to each question, whichever its page."""
-        self.windows = Windows(lambda: self.clock.now().timestamp())
-        """What is left of the quota; without any `limit`, all is let in."""
 
     @abstractmethod
     async def reply(self, asked: Asked) -> Reply:
@@ -109,10 +98,6 @@ class FakeApi(FakeServer):
         """The answer to a request whose credentials are not accepted."""
         return Reply({"error": "Couldn't authenticate you"}, 401)
 
-    def limit(self, bucket: Bucket, path: str = "/") -> None:
-        """Let in so many requests only, to what begins with `path`."""
-        self.windows.add(bucket, path)
-
     def too_many(self, asked: Asked, seconds: float) -> Reply:
         """The answer to one request too many, so long before more are let in."""
         wait = str(math.ceil(seconds))
@@ -121,12 +106,6 @@ class FakeApi(FakeServer):
     def headers(self, asked: Asked) -> Mapping[str, str]:
         """What each answer carries besides, such as what is left of the quota."""
         return {}
-
-    def now(self) -> datetime:
-        """What this source's clock says."""
-        return datetime.fromtimestamp(
-            self.clock.now().timestamp() + self.skew, self.clock.now().tzinfo
-        )
 
     def cursor(self, place: str) -> str:
         """A cursor that stands for a place, until cursors expire."""
@@ -170,10 +149,6 @@ class FakeApi(FakeServer):
             return self._sent(replace(reply, data=bare), asked)
 
         return answer
-
-    def link(self, path: str) -> str:
-        """An absolute link to a path of this server."""
-        return f"{self.elsewhere or self.url}{path}"
 
     def page_size(self, asked: int) -> int:
         """How many rows a page gets when so many were asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from hashlib import blake2b
 from xml.sax.saxutils import escape
@@ -9,7 +10,8 @@ from xml.sax.saxutils import escape
 from aiohttp import web
 from msgspec import Struct, field
 
-from syncline.testing.fake_server import FakeServer
+from syncline.testing.clock import FakeClock
+from syncline.testing.fake_source import FakeSource
 
 __all__ = ["FakePage", "FakeSite", "urlset"]
 
@@ -30,11 +32,11 @@ class FakePage(Struct, frozen=True):
         return f'"{blake2b(self.body, digest_size=8).hexdigest()}"'
 
 
-class FakeSite(FakeServer):
+class FakeSite(FakeSource):
     """A site whose `/sitemap.xml` lists its pages, unless `files` has one by that name."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        super().__init__(clock)
         self.pages: dict[str, FakePage] = {}
         self.files: dict[str, tuple[bytes, str]] = {}
         """By path: body and content type of robots.txt, sitemaps and what else is no page."""
@@ -63,7 +65,7 @@ class FakeSite(FakeServer):
     def sitemap(self) -> str:
         """A sitemap of all listed pages."""
         lines = "".join(
-            f"<url><loc>{escape(self.url + path)}</loc>"
+            f"<url><loc>{escape(self.link(path))}</loc>"
             + (f"<lastmod>{escape(page.lastmod)}</lastmod>" if page.lastmod else "")
             + "</url>\n"
             for path, page in sorted(self.pages.items())
@@ -73,6 +75,10 @@ class FakeSite(FakeServer):
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path
+        if (wait := self.windows.enter(path)) > 0:
+            return web.Response(status=429, headers={"Retry-After": str(math.ceil(wait))})
+        if self.accepts is not None and request.headers.get("Authorization") not in self.accepts:
+            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
         if path in self.files:
             return self._answer_file(request, *self.files[path])
         if path == "/sitemap.xml" and self.has_sitemap:

@@ -27,24 +27,28 @@ from syncline.core.model import (
 )
 from syncline.core.ports import Connector, Context
 from syncline.testing.api_world import ApiWorld
-from syncline.testing.fake_api import FakeApi
+from syncline.testing.fake_site import FakeSite
 from syncline.testing.fakes.canvas import FakeCanvas
 from syncline.testing.fakes.confluence import FakeConfluence
 from syncline.testing.fakes.intercom import FakeIntercom
 from syncline.testing.fakes.zendesk import FakeZendesk
+from syncline.testing.fakes.zendesk_tickets import FakeZendeskTickets
 from syncline.testing.world import TEXTS, populate
 from tests.acceptance.connectors.conftest import OpenApi, SyncedApi
 from tests.conformance.test_canvas import CanvasWorld
 from tests.conformance.test_confluence import ConfluenceWorld
 from tests.conformance.test_intercom import IntercomWorld
-from tests.conformance.test_zendesk import ArticlesWorld
+from tests.conformance.test_website import DatedSiteWorld
+from tests.conformance.test_zendesk import ArticlesWorld, TicketsWorld
 from tests.support.looking import documents
 
-_WORLDS: dict[str, tuple[type[FakeApi], Callable[[Any], ApiWorld]]] = {
+_WORLDS: dict[str, tuple[Callable[[], Any], Callable[[Any], ApiWorld]]] = {
     "zendesk": (FakeZendesk, ArticlesWorld),
     "intercom": (FakeIntercom, lambda server: IntercomWorld(server, *Kind)),
     "confluence": (FakeConfluence, ConfluenceWorld),
     "canvas": (FakeCanvas, CanvasWorld),
+    "zendesk-tickets": (FakeZendeskTickets, TicketsWorld),
+    "website": (FakeSite, DatedSiteWorld),
 }
 
 
