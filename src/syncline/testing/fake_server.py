@@ -63,6 +63,8 @@ class FakeServer(ABC):
         self.requests: list[Seen] = []
         self.most_at_once = 0
         """The largest number of requests that were being answered at the same time."""
+        self.sent_bytes = 0
+        """Of the bodies of whole answers, as they were sent."""
         self.before: Callable[[Seen], None] = lambda seen: None
         """Called before each answer: here a test edits the world while it is read."""
         self.latency = 0.0
@@ -135,7 +137,10 @@ class FakeServer(ABC):
                 await asyncio.sleep(self.latency)
             self.before(seen)
             order = self._next_order(seen.path)
-            return await (order.misbehaviour(request) if order else self.answer(request))
+            answer = await (order.misbehaviour(request) if order else self.answer(request))
+            body = answer.body if isinstance(answer, web.Response) else None
+            self.sent_bytes += len(body) if isinstance(body, bytes) else 0
+            return answer
         finally:
             self._at_once -= 1
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from urllib.parse import unquote
+
 from syncline.core.model import Mode
 from syncline.testing.fakes.confluence import FakeConfluence
 from tests.acceptance.connectors.conftest import OpenApi
+from tests.support.looking import query
 
 _TOKEN = "NDc1MTQ4OTU2-lantern"
 _SECTION = "<h2>{0}</h2><p>" + "All there is to know about {0}, in some sentences. " * 12 + "</p>"
@@ -67,6 +71,33 @@ async def test_a_space_is_followed(open_api: OpenApi) -> None:
             await synced.run(Mode.RECONCILE)
             assert await synced.found("celadon") == []
             assert f"attachment:{file}" in await synced.found("celadon", "confluence:space:DOCS")
+
+
+async def test_a_space_is_read_again_from_a_time_on(open_api: OpenApi) -> None:
+    """Of one space alone, what was modified since, whatever is known of it; no cursor moves."""
+    async with FakeConfluence() as server:
+        server.let_in(_TOKEN)
+        for key in ("DOCS", "HR"):
+            server.add_space(key, viewers=[("anonymous", "")])
+        old = server.create("DOCS", "Old", "<p>Lanterns.</p>")
+        server.clock.advance(30 * 86_400)
+        new = server.create("DOCS", "New", "<p>Harbours.</p>")
+        other = server.create("HR", "Other", "<p>Orchards.</p>")
+        options = {"url": server.url, "spaces": ["DOCS", "HR"]}
+        async with open_api(server, "confluence", options, {"token": _TOKEN}) as synced:
+            assert (await synced.run()).counts["created"] == 3
+            cursors = "SELECT partition, value FROM cursors WHERE workspace_id = %s ORDER BY 1"
+            before = await query(synced.syncs, cursors)
+            for page in (old, new, other):  # what the source tells nobody
+                server.contents[page].body = "<p>Windmills.</p>"
+            week = server.now() - timedelta(days=7)
+            report = await synced.run(Mode.BACKFILL, partitions=["DOCS"], since=week)
+            assert (report.counts["listed"], report.counts["updated"]) == (1, 1)
+            assert await synced.found("windmills") == [f"page:{new}"]
+            asked = [unquote(seen.path) for seen in server.requests if "cql=" in seen.path]
+            assert asked
+            assert all("DOCS" in each and "lastmodified" in each for each in asked), asked
+            assert await query(synced.syncs, cursors) == before
 
 
 async def test_a_space_out_of_sight_deletes_nothing(open_api: OpenApi) -> None:

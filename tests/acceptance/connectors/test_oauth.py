@@ -43,6 +43,7 @@ async def test_a_sync_renews_what_has_expired(server: FakeZendesk, open_api: Ope
         assert first.counts["created"] == 1
         assert server.tokens.asked == 1
         assert first.counts["requests"] == len(server.requests), "the renewal is one of them"
+        assert first.counts["received_bytes"] == server.sent_bytes, "its answer, too"
         await synced.run()
         assert server.tokens.asked == 1
         assert (await _secrets(synced))["access_token"] == "access-token-0001"
