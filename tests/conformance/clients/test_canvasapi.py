@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +22,11 @@ from syncline.connectors.canvas.wire import (
 )
 from syncline.connectors.wire import Wire
 from syncline.testing.fakes.canvas import FakeCanvas
+from tests.support.shared_data import needs, shared_data
 
 pytestmark = pytest.mark.filterwarnings("ignore:Canvas may respond unexpectedly")
 _TOKEN = "lantern-token-4711"
-_FIXTURES = Path(__file__).resolve().parents[4] / "shared" / "data" / "canvas" / "fixtures"
+_FIXTURES = shared_data("canvas/fixtures")
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ _ROWS: dict[str, tuple[str, str, type[Wire]]] = {
 }
 
 
-@pytest.mark.skipif(not _FIXTURES.exists(), reason="the fixtures lie beside the repository")
+@needs("canvas/fixtures")
 async def test_fixtures_of_others_are_read_and_are_like_the_fakes(
     canvas: FakeCanvas, course: int
 ) -> None:

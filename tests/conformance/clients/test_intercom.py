@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,8 +18,9 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from syncline.testing.fakes.intercom import FakeIntercom
+from tests.support.shared_data import needs, shared_data
 
-_DESCRIPTION = Path(__file__).parents[4] / "shared/data/intercom/api.intercom.io.yaml"
+_DESCRIPTION = shared_data("intercom/api.intercom.io.yaml")
 _TOKEN = "lantern-token-4711"
 
 
@@ -104,7 +104,7 @@ def _drive_conversations(client: Intercom, ids: dict[str, str]) -> None:
     assert bodies == [None, "<p>Plug it in.</p>", None]
 
 
-@pytest.mark.skipif(not _DESCRIPTION.exists(), reason="Intercom's description is not here")
+@needs("intercom/api.intercom.io.yaml")
 async def test_its_answers_are_what_the_description_says() -> None:
     """Each answer fits the schema of its path and status."""
     said = _meant(yaml.load(_DESCRIPTION.read_text("utf-8"), yaml.CSafeLoader))

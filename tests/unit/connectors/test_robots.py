@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from syncline.connectors.robots import Robots, product_token
+from tests.support.shared_data import needs, shared_data
 
-_REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "robots"
+_REAL = shared_data("robots")
 
 
 def _allows(text: str, path: str, agent: str = "Syncline") -> bool:
@@ -115,7 +115,7 @@ def test_the_product_token_is_the_first_word() -> None:
     assert product_token("acme-docs-bot") == "acme-docs-bot"
 
 
-@pytest.mark.skipif(not _REAL.is_dir(), reason="real robots.txt files are not at hand")
+@needs("robots")
 def test_real_files_are_understood() -> None:
     """What is out there parses, and says what a person reads in it."""
     files = {path.name: path.read_bytes().decode("utf-8", "replace") for path in _REAL.iterdir()}

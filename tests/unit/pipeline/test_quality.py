@@ -6,13 +6,11 @@ import gzip
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
-import pytest
-
+from tests.support.shared_data import needs, shared_data
 from tests.unit.pipeline.pages import read
 
-PAGES = Path(__file__).parents[4] / "shared" / "data" / "html-extraction" / "aeb"
+PAGES = shared_data("html-extraction/aeb")
 WORD = re.compile(r"\w+")
 
 
@@ -21,7 +19,7 @@ def shingles(text: str) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[i : i + 4]) for i in range(max(1, len(words) - 3)))
 
 
-@pytest.mark.skipif(not PAGES.is_dir(), reason="the pages are not part of the repository")
+@needs("html-extraction/aeb")
 def test_articles_are_found_with_little_around_them() -> None:
     """F1 of runs of four words, against texts that people marked."""
     truth = json.loads((PAGES / "ground-truth.json").read_text())
