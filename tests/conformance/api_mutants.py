@@ -17,7 +17,19 @@ from syncline.connectors.zendesk.connector import ZendeskConnector
 from syncline.connectors.zendesk.place import Place
 from syncline.connectors.zendesk.spec import SPEC
 from syncline.core.errors import BadContent, Rejected, SourceError, Unauthorized
-from syncline.core.model import Change, Checkpoint, Cursor, Entry, Failed, Identity, Partition
+from syncline.core.model import (
+    Change,
+    Checkpoint,
+    Cursor,
+    Entry,
+    Failed,
+    Fetched,
+    Gone,
+    Identity,
+    Locator,
+    Partition,
+    Validators,
+)
 from syncline.core.ports import Connector, ConnectorSpec, Context
 from syncline.transport.http import HttpSession
 from syncline.transport.retry import RetryPolicy
@@ -103,6 +115,17 @@ class Optimist(ZendeskConnector):
                 yield each
         except SourceError:
             return
+
+
+@_wrong("no_fault_spoils_a_text")
+class Pessimist(ZendeskConnector):
+    """Takes an article for gone when it cannot be read."""
+
+    async def fetch(self, locator: Locator, validators: Validators | None) -> Fetched:
+        try:
+            return await super().fetch(locator, validators)
+        except SourceError:
+            return Gone(f"article:{locator['article']}:{locator['locale']}")
 
 
 @_wrong("strange_payloads_do_no_harm")

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from syncline.core.capabilities import Absence
 from syncline.core.errors import SourceError
+from syncline.core.model import Content, Gone
 from syncline.testing.api_asserts import assert_as_is, assert_feed_told
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld, Killed
@@ -30,6 +31,7 @@ __all__ = ["API_CHECKS", "FAULTS", "ApiCheck"]
 ApiCheck: TypeAlias = Callable[[ApiWorld], Awaitable[None]]
 
 _JSON = "application/json"
+_LOG_IN = b"<html><form>Log in</form></html>"
 FAULTS: dict[str, Misbehaviour] = {
     "429": rate_limits(),
     "429, come back at once": rate_limits("0"),
@@ -38,7 +40,7 @@ FAULTS: dict[str, Misbehaviour] = {
     "502": answers(502, "<html><h1>Bad gateway</h1></html>"),
     "503": answers(503, '{"error": "maintenance"}', content_type=_JSON),
     "cut off": cut_off(b'{"id": 1, '),
-    "a log-in page": answers(200, "<html><form>Log in</form></html>"),
+    "a log-in page": answers(200, _LOG_IN),
     "no JSON": answers(200, "oops", content_type=_JSON),
     "half a document": answers(200, '{"articles": [{"id": 1', content_type=_JSON),
     "an empty object": answers(200, "{}", content_type=_JSON),
@@ -56,6 +58,7 @@ _MOST_PLACES = 12
 _ALL_FAULTS_AT = 3
 _SOME_FAULTS = 3
 _STRANGE_ROUNDS = 25
+_MOST_FETCHED = 5
 _APART = 5.0
 
 
@@ -199,6 +202,39 @@ async def no_fault_loses_anything(world: ApiWorld) -> None:
             return
 
 
+async def no_fault_spoils_a_text(world: ApiWorld) -> None:
+    """Whatever comes in place of one answer to `fetch`: an error, or all of it as it is; never an
+    entry that is gone, other than by a 404, nor one that others may see.
+
+    But where the answer is the text, as a file's is, nobody can tell that a page is not it."""
+    await populate(world)
+    reader = Reader(world)
+    await reader.catch_up()
+    kinds = {name.partition(":")[0]: entry for name, entry in sorted(reader.state.items())}
+    for entry in kinds.values():
+        known = reader.contents[entry.id]
+        for place in range(_MOST_FETCHED):
+            asked = world.server.count()
+            for name, fault in FAULTS.items():
+                world.server.misbehave(fault, times=1, after=place)
+                try:
+                    async with world.open() as connector:
+                        found = await connector.fetch(entry.locator, None)
+                except SourceError:
+                    continue
+                finally:
+                    world.server.behave()
+                where = f"{name} in place of answer {place} to fetch() of {entry.id}"
+                if isinstance(found, Gone):
+                    assert name == "404", f"{where}: taken for gone"
+                    continue
+                assert isinstance(found, Content), f"{where}: {found}"
+                assert found.principals == known.principals, f"{where}: for {found.principals}"
+                assert found.data in (known.data, _LOG_IN), f"{where}: another text: {found.data!r}"
+            if world.server.count() - asked <= place * len(FAULTS):
+                break
+
+
 async def _a_second(world: ApiWorld) -> None:
     world.server.clock.advance(1)
     await asyncio.sleep(0)
@@ -289,6 +325,7 @@ API_CHECKS: tuple[ApiCheck, ...] = (
     edits_between_any_two_requests_are_seen,
     killed_after_any_request_ends_the_same,
     no_fault_loses_anything,
+    no_fault_spoils_a_text,
     strange_payloads_do_no_harm,
     access_changes_alone_are_noticed,
     renames_are_noticed,

@@ -36,8 +36,8 @@ async def credentials_stay_at_home(world: ApiWorld) -> None:
             assert "authorization" not in seen.headers, "credentials went to another host"
             assert not any(secret in told for secret in secrets), "a secret went to another host"
     world.server.elsewhere = None
-    reader.reads = False  # a text that lies elsewhere is what is said there
     if not failed:
+        await reader.run()  # what lay elsewhere, and could not be had from there
         await assert_as_is(world, reader, "with links to another host")
 
 

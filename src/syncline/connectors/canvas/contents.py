@@ -71,5 +71,11 @@ class Contents:
                 f"the data of file {file.id} cannot be had: {error}",
                 hint=error.hint if isinstance(error, BadContent) else again,
             ) from error
+        if file.size and len(response.body) != file.size:
+            raise BadContent(
+                f"the data of file {file.id} is not what Canvas describes: {len(response.body):,} "
+                f"bytes came, and not {file.size:,}",
+                hint="A log-in or error page may have come in its place. The next run tries again.",
+            )
         told = media_type(file) or "text/plain"
         return place.content(kind, file, response.body, told, response.charset)
