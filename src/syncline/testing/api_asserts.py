@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
+from syncline.core.errors import SourceError
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld
 from syncline.testing.world import TEXTS
 
-__all__ = ["assert_as_is", "assert_feed_told"]
+__all__ = ["assert_as_is", "assert_feed_told", "fails"]
 
 
 async def assert_as_is(world: ApiWorld, reader: Reader, where: str, *, settle: bool = True) -> None:
@@ -52,3 +53,12 @@ async def assert_feed_told(world: ApiWorld, reader: Reader, edited: set[str], wh
     for each in edited:
         now, known = fresh.state[each].version, reader.state[each].version
         assert now == known, f"{where}: the next run does not tell of the edit of {each}"
+
+
+async def fails(attempt: Callable[[], Awaitable[None]]) -> bool:
+    """Whether the source's error ends it."""
+    try:
+        await attempt()
+    except SourceError:
+        return True
+    return False

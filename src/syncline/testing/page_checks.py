@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from syncline.core.errors import SourceError
-from syncline.testing.api_asserts import assert_as_is
+from syncline.testing.api_asserts import assert_as_is, fails
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld
 from syncline.testing.fake_server import Misbehaviour
@@ -51,7 +50,7 @@ async def _survives(world: ApiWorld, fault: Callable[[], Misbehaviour], what: st
             where = f"{what} in place of answer {place} to {attempt.__name__}()"
             asked = world.server.count()
             world.server.misbehave(fault(), times=1, after=place)
-            failed = await _fails(attempt)
+            failed = await fails(attempt)
             over = over and world.server.count() - asked <= place
             world.server.behave()
             if failed:
@@ -59,14 +58,6 @@ async def _survives(world: ApiWorld, fault: Callable[[], Misbehaviour], what: st
             await assert_as_is(world, reader, where, settle=False)
         if over:
             return
-
-
-async def _fails(attempt: Callable[[], Awaitable[None]]) -> bool:
-    try:
-        await attempt()
-    except SourceError:
-        return True
-    return False
 
 
 PAGE_CHECKS: tuple[Callable[[ApiWorld], Awaitable[None]], ...] = (

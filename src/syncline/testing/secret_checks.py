@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from syncline.core.capabilities import Absence
 from syncline.core.errors import Forbidden, SourceError, Unauthorized
-from syncline.testing.api_asserts import assert_as_is
+from syncline.testing.api_asserts import assert_as_is, fails
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld
 from syncline.testing.fake_server import FakeServer, answers, cut_off
@@ -25,11 +25,7 @@ async def credentials_stay_at_home(world: ApiWorld) -> None:
     async with _Listener() as other:
         world.server.elsewhere = other.url
         reader = Reader(world)
-        failed = False
-        try:
-            await reader.run()
-        except SourceError:
-            failed = True
+        failed = await fails(reader.run)
         secrets = secret_values(world.secrets)
         for seen in other.requests:
             told = f"{seen.path} {seen.headers}"
