@@ -133,8 +133,12 @@ async def _disturb(
         else:
             world.server.misbehave(chance.choice(_FAULTS), times=chance.randrange(1, 6))
         done[deed] += 1
-    for world in worlds.values():
+    for name, world in worlds.items():
         world.server.behave()
+        await world.remove("five")  # which has long been read, and no feed of all tells of
+        del ids[name]["five"]
+        if world.access_changes:
+            await world.restrict("three")
     return done
 
 
