@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncline.connectors.canvas.entries import Place, html_of_replies, media_type
 from syncline.connectors.canvas.listing import path_to, whole
 from syncline.connectors.canvas.wire import Course, File, Item, Module, Reply, Topic, User
+from syncline.connectors.contents import complete_file
 from syncline.connectors.json_api import JsonApi
 from syncline.connectors.wire import rows
 from syncline.core.errors import BadContent, Forbidden, NotFound, Rejected, Unauthorized
@@ -71,11 +72,6 @@ class Contents:
                 f"the data of file {file.id} cannot be had: {error}",
                 hint=error.hint if isinstance(error, BadContent) else again,
             ) from error
-        if file.size and len(response.body) != file.size:
-            raise BadContent(
-                f"the data of file {file.id} is not what Canvas describes: {len(response.body):,} "
-                f"bytes came, and not {file.size:,}",
-                hint="A log-in or error page may have come in its place. The next run tries again.",
-            )
+        data = complete_file(response.body, file.size, f"file {file.id}")
         told = media_type(file) or "text/plain"
-        return place.content(kind, file, response.body, told, response.charset)
+        return place.content(kind, file, data, told, response.charset)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from syncline.connectors.confluence.refusals import NotPermitted
 from syncline.connectors.confluence.storage import to_html, user_keys
 from syncline.connectors.confluence.wire import Piece
+from syncline.connectors.contents import complete_file
 from syncline.connectors.json_api import JsonApi
 from syncline.connectors.wire import clean
 from syncline.core.errors import BadContent, Forbidden, NotFound
@@ -63,7 +64,7 @@ class Contents:
                 f"Confluence wants a log-in for {piece.title!r}",
                 hint="The token serves the API, but not downloads: give username and password.",
             )
-        return response.body
+        return complete_file(response.body, piece.size, repr(piece.title))
 
     async def _names_in(self, storage: str) -> Mapping[str, str]:
         """What the users are called that a text links to by their keys."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import quote
 
+from syncline.connectors.contents import complete_file
 from syncline.connectors.json_api import JsonApi
 from syncline.connectors.paging import rows_of
 from syncline.connectors.wire import read
@@ -81,7 +82,7 @@ async def fetch_attachment(
     principals = readers_of(article)
     entry = attachment_entry(row, article, principals)
     return Content(
-        data=response.body,
+        data=complete_file(response.body, row.size, repr(row.file_name)),
         media_type=media_type_of(row.file_name) or "text/plain",
         metadata=entry.metadata,
         principals=principals,

@@ -71,6 +71,20 @@ async def test_a_download_that_wants_a_log_in_is_no_content(
             await opened.connector.fetch(entry.locator, None)
 
 
+async def test_a_page_in_place_of_a_download_is_no_content(
+    wiki: FakeConfluence, open_wiki: Open
+) -> None:
+    """What came is not as long as the file."""
+    page = wiki.create("DOCS", "Tea")
+    wiki.create("DOCS", "a.html", "<p>a</p>", kind="attachment", parent=page)
+    async with open_wiki() as opened:
+        entry = (await opened.listed())["a.html"]
+        path = f"/download/attachments/{page}/a.html?api=v2"
+        wiki.misbehave(answers(200, "<form>Log in</form>"), path)
+        with pytest.raises(BadContent, match="not what its source describes"):
+            await opened.connector.fetch(entry.locator, None)
+
+
 async def test_a_text_that_is_not_told_is_no_empty_text(
     wiki: FakeConfluence, open_wiki: Open
 ) -> None:

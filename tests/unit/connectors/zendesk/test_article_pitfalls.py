@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from syncline.core.errors import BadContent
 from syncline.core.model import Content, Entry, Gone
 from syncline.testing.api_reader import Reader
 from syncline.testing.api_world import ApiWorld
+from syncline.testing.fake_server import answers
 from syncline.testing.fakes.zendesk import FakeZendesk
 from tests.unit.connectors.zendesk.conftest import Connect, asked, text_of
 
@@ -258,6 +260,19 @@ async def test_an_attachment_has_its_type_its_size_and_its_articles_readers(
     await _next_run(center, reader)
     assert reader.state[f"attachment:{file}"].version != entry.version
     assert (await _content(world, entry)).principals == ("zendesk:segment:78",)
+
+
+async def test_a_page_in_place_of_an_attachment_is_no_content(
+    center: FakeZendesk, connect: Connect
+) -> None:
+    """What came is not as long as the file."""
+    number = center.create("Keys", "<p>Turn them.</p>")
+    file = center.attach(number, "keys.md", b"# Keys")
+    world, reader = connect(attachments=True)
+    await reader.run()
+    center.misbehave(answers(200, "<form>Log in</form>"), f"/hc/article_attachments/{file}/keys.md")
+    with pytest.raises(BadContent, match="not what its source describes"):
+        await _content(world, reader.state[f"attachment:{file}"])
 
 
 async def test_what_cannot_be_read_or_is_too_large_is_left_out(
