@@ -66,10 +66,8 @@ class ZendeskConnector:
             raise BadContent(f"{answer.what} does not say which languages there are")
         for locale in self._options.locales:
             if locale not in there:
-                raise Rejected(
-                    f"The help center has no language {locale!r}",
-                    hint=f"There are: {', '.join(there)}.",
-                )
+                hint = f"There are: {', '.join(there)}."
+                raise Rejected(f"The help center has no language {locale!r}", hint=hint)
         self._locales = self._options.locales or tuple(there)
         self._now = answer.date or self._context.clock.now()
         return Identity(self._options.url, {"locales": list(there), "agent": self._agent})
@@ -94,10 +92,8 @@ class ZendeskConnector:
             stream = self._sorted(Place(self._context.since))
         elif place.since is None or place.locale is not None:
             stream = self._first(place)
-        elif self._agent:
-            stream = self._export(place)
         else:
-            stream = self._sorted(place)
+            stream = self._export(place) if self._agent else self._sorted(place)
         async for change in stream:
             yield change
 
