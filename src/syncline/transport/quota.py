@@ -25,7 +25,7 @@ _MOST = 100
 _HORIZON = 2.0
 # A token is good for a while, or nobody could buy more than one. A bucket is taken to be longer
 # by as much, so that a token spent at the end of its time is not one too many. Of a long bucket
-# that is a fiftieth; of one of a second a twentieth, since no program is always as punctual.
+# that is a fiftieth; of one of a second a twenty-fifth, since no program is always as punctual.
 _LIFE = 0.02
 _SHORT_LIFE = 0.04
 _LONGEST_LIFE = 10.0
