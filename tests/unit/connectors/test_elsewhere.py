@@ -61,7 +61,7 @@ async def test_an_attachment_that_its_storage_lacks_is_not_gone() -> None:
     async with FakeZendesk() as server, FakeSite() as storage:
         article = server.create("Keys", "<p>Turn them.</p>")
         number = server.attach(article, "keys.txt", b"All about keys.")
-        storage.put("/7", "All about keys.")
+        storage.put_file("/7", "All about keys.", "text/plain")
         options = ZENDESK.options.model_validate(
             {"url": server.url, "attachments": True, "allow_private_hosts": ["127.0.0.1"]}
         )
