@@ -168,7 +168,10 @@ class Registry:
                 continue
             if spec.from_source:
                 lines.append(f"{spec.title} ({kind})")
-        return f"Understood are: {'; '.join(lines)}."
+        return (
+            f"Understood are: {'; '.join(lines)}. "
+            "`syncline connectors` shows how a source of each is written."
+        )
 
 
 def _load(place: _Place) -> ConnectorSpec:
