@@ -15,7 +15,8 @@ from syncline.core.jobs import ClaimedJob, Dead
 from syncline.core.model import Mode, RunState
 from syncline.settings import Settings
 from syncline.store.database import Connection
-from syncline.store.runs import close_run, find_run, list_runs, open_run
+from syncline.store.runs import close_run, open_run
+from syncline.store.runs_read import find_run, list_runs
 from syncline.store.timetable import times_of
 from syncline.sync.job_outcome import outcome_of
 from syncline.sync.report import Report

@@ -18,7 +18,8 @@ from syncline.store.database import Connection
 from syncline.store.events import open_troubles
 from syncline.store.jobs_read import cancel_job, list_jobs
 from syncline.store.manifest import note_seen
-from syncline.store.runs import RunRef, list_runs
+from syncline.store.runs import RunRef
+from syncline.store.runs_read import list_runs
 from syncline.store.timetable import pause
 from syncline.sync.report import Report
 from syncline.sync.shared import partition_handler

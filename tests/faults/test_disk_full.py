@@ -20,7 +20,7 @@ from syncline.settings import Settings
 from syncline.store import jobs
 from syncline.store.connections import add_connection
 from syncline.store.database import Database
-from syncline.store.runs import list_runs
+from syncline.store.runs_read import list_runs
 from syncline.store.workspaces import make_workspace
 from syncline.sync.sync_job import SYNC
 from tests.support.commands import Commands

@@ -17,7 +17,7 @@ from syncline.store import jobs
 from syncline.store.connections import add_connection
 from syncline.store.database import Connection, Database
 from syncline.store.jobs_read import list_jobs
-from syncline.store.runs import list_runs
+from syncline.store.runs_read import list_runs
 from syncline.store.workspaces import make_workspace
 from syncline.sync.sync_job import SYNC, sync_handler
 from tests.support.job_worker import start_worker

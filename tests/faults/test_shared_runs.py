@@ -20,7 +20,7 @@ from syncline.settings import Settings
 from syncline.store import jobs
 from syncline.store.database import Connection
 from syncline.store.jobs_read import list_jobs
-from syncline.store.runs import list_runs
+from syncline.store.runs_read import list_runs
 from syncline.sync.run import Tools
 from syncline.sync.sync_job import SYNC
 from tests.support.job_worker import start_worker

@@ -14,7 +14,7 @@ from syncline.sync.progress import progress_of
 
 if TYPE_CHECKING:
     from syncline.client import Syncline
-    from syncline.store.runs import RunRow
+    from syncline.store.runs_read import RunRow
     from syncline.sync.history import RunReport, RunSummary
 
 app = typer.Typer(add_completion=False)

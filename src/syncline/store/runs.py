@@ -16,10 +16,9 @@ from datetime import datetime
 
 import psycopg
 from msgspec import Struct
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from syncline.core.errors import Fenced, NotHere, RunInProgress
+from syncline.core.errors import Fenced, RunInProgress
 from syncline.core.model import ConnectionId, Json, Lane, Mode, RunId, RunState, WorkspaceId
 from syncline.store.database import Connection
 
@@ -28,17 +27,13 @@ __all__ = [
     "LEASE_SECONDS",
     "SESSION",
     "SHARED",
-    "STATE_NOW",
     "RunRef",
-    "RunRow",
     "close_run",
     "end_sessions",
     "fence_run",
-    "find_run",
     "hold",
     "last_completed",
     "let_go",
-    "list_runs",
     "name_session",
     "open_run",
     "renew",
@@ -66,23 +61,6 @@ class RunRef(Struct, frozen=True):
     """Which of the attempts at that share; an earlier one must not write any more."""
 
 
-class RunRow(Struct, frozen=True):
-    workspace_id: WorkspaceId
-    id: RunId
-    connection_id: ConnectionId
-    connection: str
-    lane: str
-    mode: str
-    state: str
-    owner: str
-    started_at: datetime
-    ended_at: datetime | None
-    error: Mapping[str, Json] | None
-    counts: Mapping[str, Json]
-    progress: Mapping[str, Json] | None
-    """What the run has noted of itself while it is under way."""
-
-
 SHARED = (
     "(r.parts IS NOT NULL AND EXISTS (SELECT FROM jobs j WHERE j.workspace_id = r.workspace_id"
     " AND j.connection_id = r.connection_id AND j.kind <> 'partition'"
@@ -103,24 +81,6 @@ CASE WHEN counts = '{}' THEN (
     ELSE counts END
 """
 """What a run has done that cannot tell any more."""
-
-STATE_NOW = (
-    "CASE WHEN r.state = 'running' AND (r.lease_until < clock_timestamp() OR NOT EXISTS ("
-    "SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    " AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended("
-    "'syncline run ' || r.workspace_id || '/' || r.connection_id || '/' || r.lane, 0))"
-    f" AND NOT {SHARED}) THEN 'interrupted' ELSE r.state END"
-)
-"""The state of a row `r` of runs as a person should see it: one whose holder has died is marked
-by the next run only, but nothing runs any more."""
-
-_SELECT = (
-    "SELECT r.workspace_id, r.id, r.connection_id, c.name AS connection, r.lane, r.mode,"
-    f" {STATE_NOW} AS state,"
-    " r.owner, r.started_at, r.ended_at, r.error, r.counts, r.progress"
-    " FROM runs r JOIN connections c ON c.workspace_id = r.workspace_id AND c.id = r.connection_id"
-)
 
 
 def session_name(run: RunRef) -> str:
@@ -388,32 +348,3 @@ async def was_done_since(
     )
     row = await found.fetchone()
     return bool(row and row[0])
-
-
-async def list_runs(
-    db: Connection,
-    workspace: WorkspaceId,
-    *,
-    connection: ConnectionId | None = None,
-    limit: int = 20,
-) -> list[RunRow]:
-    """The newest first."""
-    async with db.cursor(row_factory=class_row(RunRow)) as cursor:
-        await cursor.execute(
-            _SELECT + " WHERE r.workspace_id = %s AND (%s::bigint IS NULL OR r.connection_id = %s)"
-            " ORDER BY r.id DESC LIMIT %s",
-            (workspace, connection, connection, limit),
-        )
-        return await cursor.fetchall()
-
-
-async def find_run(db: Connection, workspace: WorkspaceId, run: int) -> RunRow:
-    """One run. Raises `NotHere`."""
-    async with db.cursor(row_factory=class_row(RunRow)) as cursor:
-        await cursor.execute(_SELECT + " WHERE r.workspace_id = %s AND r.id = %s", (workspace, run))
-        row = await cursor.fetchone()
-    if row is None:
-        raise NotHere(
-            f"There is no run {run} in this workspace.", hint="`syncline runs` lists them."
-        )
-    return row

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.runs import STATE_NOW
+from syncline.store.runs_read import STATE_NOW
 
 __all__ = ["ConnectionState", "connection_states", "last_listed", "workspace_size"]
 

@@ -15,8 +15,7 @@ from syncline.core.model import Json, Lane, Mode, RunId, RunState, WorkspaceId
 from syncline.store.connections import ConnectionRow
 from syncline.store.database import Connection
 from syncline.store.jobs_read import JobRow, find_job
-from syncline.store.runs import RunRow, list_runs
-from syncline.store.runs_read import read_lines
+from syncline.store.runs_read import RunRow, list_runs, read_lines
 from syncline.store.sync_queue import candidates, make_sync_jobs, take_back, workers_alive
 from syncline.store.timetable import times_of
 from syncline.sync.progress import progress_of

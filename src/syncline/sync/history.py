@@ -10,8 +10,14 @@ from syncline.core.errors import UsageError
 from syncline.core.model import ConnectionId, Json, RunId, WorkspaceId
 from syncline.core.status import status_of
 from syncline.store.database import Connection
-from syncline.store.runs import RunRow, find_run, list_runs
-from syncline.store.runs_read import ReportLine, count_lines, read_lines
+from syncline.store.runs_read import (
+    ReportLine,
+    RunRow,
+    count_lines,
+    find_run,
+    list_runs,
+    read_lines,
+)
 from syncline.sync.progress import RunProgress, progress_of
 
 __all__ = ["RunReport", "RunSummary", "read_run", "read_runs"]

@@ -17,8 +17,7 @@ from syncline.store.database import Connection
 from syncline.store.documents_read import DocumentRow, find_document, find_documents
 from syncline.store.manifest_read import EntryRow, find_entries, find_entries_ending
 from syncline.store.results import MOST_FAILURES
-from syncline.store.runs import list_runs
-from syncline.store.runs_read import ReportLine, last_lines_of
+from syncline.store.runs_read import ReportLine, last_lines_of, list_runs
 
 __all__ = ["Standing", "explain"]
 
