@@ -45,12 +45,17 @@ async def test_what_was_updated_since_is_read_again(listing: Syncs, world: World
 async def test_what_a_backfill_left_out_is_read_by_the_next_run(
     listing: Syncs, world: World
 ) -> None:
+    """Until then the connection is not fresh: a part was read."""
+    fresh = "SELECT fresh_at IS NOT NULL FROM connections WHERE workspace_id = %s"
     world.put("old", "# Old\n\nalpha", metadata=_at(100))
     world.put("new", "# New\n\nbeta", metadata=_at(1))
     await listing.run(Mode.BACKFILL, since=NOW - timedelta(days=7))
-    assert set(await documents(listing)) == {"new"}
+    assert (set(await documents(listing)), await query(listing, fresh)) == ({"new"}, [(False,)])
     await listing.run()
-    assert set(await documents(listing)) == {"old", "new"}
+    assert (set(await documents(listing)), await query(listing, fresh)) == (
+        {"old", "new"},
+        [(True,)],
+    )
 
 
 async def test_one_partition_of_a_feed_is_read_from_its_beginning(
