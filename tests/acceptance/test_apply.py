@@ -94,10 +94,10 @@ async def test_a_file_makes_connections_and_applying_it_again_changes_nothing(
     assert (await kb.sync(await kb.connections.find("notes"))).counts["created"] == 1
 
 
-async def test_an_address_that_does_not_tell_its_kind_is_one_all_the_same(
+async def test_a_source_that_does_not_tell_its_kind_is_one_all_the_same(
     kb: Syncline, folder: Path, workspace_name: str
 ) -> None:
-    """Beside a kind, as the source or as the option; the connection shows it."""
+    """Beside a kind, as the source or as an option; the connection shows it."""
     path = write(
         folder,
         workspace_name,
@@ -106,6 +106,7 @@ async def test_an_address_that_does_not_tell_its_kind_is_one_all_the_same(
                 "connections": {
                     "help": {"kind": "zendesk", "source": "https://help.acme.example"},
                     "other": {"kind": "zendesk", "options": {"url": "https://other.example"}},
+                    "docs": {"kind": "files", "options": {"path": str(folder / "docs")}},
                 }
             }
         },
@@ -113,9 +114,10 @@ async def test_an_address_that_does_not_tell_its_kind_is_one_all_the_same(
     await apply(kb, path)
     rows = {row.name: row for row in await kb.connections.list()}
     assert rows["help"].options["url"] == "https://help.acme.example"
-    assert [rows[name].source for name in ("help", "other")] == [
+    assert [rows[name].source for name in ("help", "other", "docs")] == [
         "https://help.acme.example/",
         "https://other.example/",
+        str(folder / "docs"),
     ]
     assert done(await kb.config.plan(path)) == []
 

@@ -95,8 +95,9 @@ def _source(
         return spec, canonical_source(text, given), given
     spec = registry.get(declared.kind)
     if text is None:
-        address = declared.options.get("url")
-        return spec, canonical_source(str(address or spec.kind), {}), {}
+        named = declared.options
+        where = named.get("url") or named.get("path") or spec.kind
+        return spec, canonical_source(str(where), named), {}
     given = (spec.from_source(text) if spec.from_source else None) or {}
     if not given and "://" in text and "url" in spec.options.model_fields:
         given = {"url": text}  # at a domain of one's own, which does not tell the kind
