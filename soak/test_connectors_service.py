@@ -105,9 +105,13 @@ async def _clocks(worlds: Mapping[str, ApiWorld]) -> None:
 
 
 async def _disturb(
-    worlds: Mapping[str, ApiWorld], ids: dict[str, dict[str, str]], chance: random.Random
+    worlds: Mapping[str, ApiWorld],
+    ids: dict[str, dict[str, str]],
+    titles: dict[str, str],
+    chance: random.Random,
 ) -> dict[str, int]:
-    """Edit everywhere, and let the sources misbehave now and then. `ids` grows by what is added."""
+    """Edit everywhere, and let the sources misbehave now and then. `ids` grows by what is added,
+    `titles`, by entry, by what is renamed."""
     ends = time.monotonic() + _SECONDS
     numbers = count()
     added: dict[str, list[str]] = {name: [] for name in worlds}
@@ -127,7 +131,8 @@ async def _disturb(
             await world.remove(gone)
             del ids[name][gone]
         elif deed == "rename":
-            await world.rename(chance.choice(["one", "two", *added[name]]))
+            renamed = chance.choice(["one", "two", *added[name]])
+            titles[f"{name} {ids[name][renamed]}"] = await world.rename(renamed)
         elif deed == "restrict" and world.access_changes:
             await world.restrict("three")
         else:
@@ -149,21 +154,28 @@ async def _an_hour_later(database: Database) -> None:
 
 
 async def _amiss(
-    database: Database, worlds: Mapping[str, ApiWorld], ids: Mapping[str, Mapping[str, str]]
+    database: Database,
+    worlds: Mapping[str, ApiWorld],
+    ids: Mapping[str, Mapping[str, str]],
+    titles: Mapping[str, str],
 ) -> list[str]:
     """What the documents have that is not as it is at the sources."""
     async with database.connection() as db:
         rows = await (
             await db.execute(
-                "SELECT c.name, d.entry_id, t.text, d.principals FROM documents d"
+                "SELECT c.name, d.entry_id, t.text, d.principals, d.title FROM documents d"
                 " JOIN connections c ON c.workspace_id = d.workspace_id AND c.id = d.connection_id"
                 " JOIN contents t ON t.workspace_id = d.workspace_id AND t.id = d.content_id"
                 " WHERE d.state = 'live'"
             )
         ).fetchall()
-    wrong: list[str] = []
+    wrong = [
+        f"{each}: {entry} is called {title!r}"
+        for each, entry, _, _, title in rows
+        if title != titles.get(f"{each} {entry}", title)
+    ]
     for name, world in worlds.items():
-        found = {entry: (text, who) for each, entry, text, who in rows if each == name}
+        found = {entry: (text, who) for each, entry, text, who, _ in rows if each == name}
         texts = await world.expected_texts()
         wrong += [f"{name}: {entry} is there or not" for entry in set(found) ^ set(texts)]
         for entry, body in texts.items():
@@ -179,12 +191,10 @@ async def _amiss(
     return wrong
 
 
-async def _amiss_in_the_end(
-    database: Database, worlds: Mapping[str, ApiWorld], ids: Mapping[str, Mapping[str, str]]
-) -> list[str]:
+async def _amiss_in_the_end(*looked_at: Any) -> list[str]:
     """What is still amiss when the service, another process, has had the time that it needs."""
     began = time.monotonic()
-    while wrong := await _amiss(database, worlds, ids):
+    while wrong := await _amiss(*looked_at):
         if time.monotonic() > began + _PATIENCE:
             return wrong
         await asyncio.sleep(1)
@@ -199,6 +209,7 @@ async def test_the_service_knows_in_the_end_what_there_is(
     path = tmp_path / "syncline.yaml"
     environment = _declare(path, worlds)
     ids = {name: await populate(world) for name, world in worlds.items()}
+    titles: dict[str, str] = {}
     commands = Commands(settings, "default")
     applied = await asyncio.to_thread(
         commands.run, "apply", str(path), "--yes", environment=environment
@@ -208,11 +219,11 @@ async def test_the_service_knows_in_the_end_what_there_is(
     with (tmp_path / "up.log").open("w") as log:
         service = commands.start("up", stdout=log, stderr=log)
         try:
-            print(await _disturb(worlds, ids, random.Random(_SEED)))
+            print(await _disturb(worlds, ids, titles, random.Random(_SEED)))
             await asyncio.sleep(600 / _FASTER + 1)  # until the sources have told of everything
             async with Database(settings) as database:
                 await _an_hour_later(database)
-                wrong = await _amiss_in_the_end(database, worlds, ids)
+                wrong = await _amiss_in_the_end(database, worlds, ids, titles)
                 assert not wrong, (wrong, (tmp_path / "up.log").read_text()[-4000:])
         finally:
             service.send_signal(15)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 import psycopg
 import pytest
 from msgspec.structs import replace
+from psycopg.types.json import Jsonb
 
-from syncline.core.errors import Fenced
+from syncline.core.errors import DatabaseUnavailable, Fenced
 from syncline.core.jobs import (
     ATTEMPTS,
     ClaimedJob,
@@ -26,6 +28,7 @@ from syncline.store.events import list_events
 from syncline.store.planner import tick
 from syncline.store.runs import let_go, open_run
 from syncline.store.timetable import Times, resume, times_of
+from syncline.sync import lane
 from syncline.sync.event_words import in_words
 from syncline.sync.job_outcome import outcome_of
 from syncline.sync.lane import told
@@ -155,6 +158,10 @@ async def test_a_source_that_keeps_refusing_marks_its_connection(
     marked = await times()
     assert (marked.attention or {})["code"] == code
     assert not marked.stands_still
+    world.heal()
+    world.fail_listing(0, "transient")
+    assert isinstance(await _do(listing, job), Retry)  # what a person has to mend is the other
+    assert ((await times()).attention or {})["code"] == code
     await db.execute("UPDATE connections SET next_due = moment() WHERE id = %s", (listing.row.id,))
     await tick(db)
     assert (await times()).job == "ready"
@@ -173,6 +180,36 @@ async def test_a_source_that_keeps_refusing_marks_its_connection(
     assert set(await documents(listing)) == {"a"}
     (*_, event) = await list_events(db, listing.row.workspace_id, kinds=["needs_attention"])
     assert "tried again at its times" in " ".join(in_words(event))
+
+
+async def test_a_connection_that_is_resumed_waits_for_nobody(
+    listing: Syncs, job: ClaimedJob, db: Connection
+) -> None:
+    """What a person has mended, they say, is not told any more, though no run has shown it yet."""
+    row, wrong = listing.row, Jsonb({"no": "such option"})
+    await db.execute("UPDATE connections SET options = %s WHERE id = %s", (wrong, row.id))
+    assert isinstance(await _do(listing, job), Dead)
+    assert (await times_of(db, row.workspace_id))[row.id].stands_still
+    await resume(db, row.workspace_id, row.id)
+    assert (await times_of(db, row.workspace_id))[row.id].attention is None
+
+
+async def test_a_lease_that_cannot_be_renewed_once_ends_no_run(
+    listing: Syncs, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be no session to be had; the lease is longer than that."""
+    asked: list[int] = []
+
+    def none_left() -> NoReturn:
+        asked.append(1)
+        raise DatabaseUnavailable("too many clients already")
+
+    monkeypatch.setattr(lane, "_NOTE_SECONDS", 0.001)
+    monkeypatch.setattr(listing.tools.database, "brief_connection", none_left)
+    world.put("a", "# A\n\ntext")
+    report = await listing.run()
+    assert (report.state, report.counts["created"]) == (RunState.DONE, 1)
+    assert len(asked) > 1
 
 
 async def test_what_is_stopped_or_cannot_begin_is_no_attempt(

@@ -88,8 +88,10 @@ def next_due(schedule: Schedule, facts: Facts, *, now: datetime) -> datetime | N
             return next_cron_time(expression, zone, after)
         case Adaptive():
             interval = interval_of(schedule, facts.history, now)
-            # Those that were made together take turns from their second run on.
-            return _next_on_grid(after, interval, _turn(interval, facts))
+            # Those that were made together take turns from their second run on. Where the interval
+            # has changed, its grid has: then this slot comes after a half to one and a half of it.
+            soonest = max(after, (last or now) + interval / 2)
+            return _next_on_grid(soonest, interval, _turn(interval, facts))
     assert_never(schedule)
 
 

@@ -1,4 +1,7 @@
-"""What failed for good: entries and jobs, each with its cause, and what a person does with them."""
+"""What failed for good: entries and jobs, each with its cause, and what a person does with them.
+
+One of the few files that look across workspaces, where an operator asks for all of them.
+"""
 
 from __future__ import annotations
 

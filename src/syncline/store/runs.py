@@ -24,6 +24,7 @@ from syncline.store.database import Connection
 
 __all__ = [
     "COUNTED",
+    "LANE_LOCK",
     "LEASE_SECONDS",
     "SESSION",
     "SHARED",
@@ -45,6 +46,8 @@ __all__ = [
 LEASE_SECONDS = 300
 SESSION = "syncline run"
 """What the sessions of runs are called before they have one."""
+LANE_LOCK = "syncline run"
+"""The keys of lanes' locks begin with it. All versions that share a database must agree."""
 _MOMENT = "500ms"
 
 
@@ -101,7 +104,7 @@ async def end_sessions(db: Connection, name: str) -> None:
 
 
 def _lock_key(workspace: WorkspaceId, connection: ConnectionId, lane: Lane) -> str:
-    return f"{SESSION} {workspace}/{connection}/{lane}"
+    return f"{LANE_LOCK} {workspace}/{connection}/{lane}"
 
 
 async def open_run(

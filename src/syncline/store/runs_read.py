@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from syncline.core.errors import NotHere
 from syncline.core.model import ConnectionId, Json, RunId, WorkspaceId
 from syncline.store.database import Connection
-from syncline.store.runs import SESSION, SHARED
+from syncline.store.runs import LANE_LOCK, SHARED
 
 __all__ = [
     "STATE_NOW",
@@ -48,7 +48,7 @@ STATE_NOW = (
     "SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended("
-    f"'{SESSION} ' || r.workspace_id || '/' || r.connection_id || '/' || r.lane, 0))"
+    f"'{LANE_LOCK} ' || r.workspace_id || '/' || r.connection_id || '/' || r.lane, 0))"
     f" AND NOT {SHARED}) THEN 'interrupted' ELSE r.state END"
 )
 """The state of a row `r` of runs as a person should see it: one whose holder has died is marked

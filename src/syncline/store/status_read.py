@@ -12,7 +12,7 @@ from syncline.core.model import ConnectionId, Json, WorkspaceId
 from syncline.store.database import Connection
 from syncline.store.runs_read import STATE_NOW
 
-__all__ = ["ConnectionState", "connection_states", "last_listed", "workspace_size"]
+__all__ = ["ConnectionState", "connection_states", "fresh_at", "last_listed", "workspace_size"]
 
 
 class ConnectionState(Struct, frozen=True):

@@ -17,6 +17,7 @@ from syncline.store.database import Connection
 from syncline.store.events import settle
 
 __all__ = [
+    "REFUSED",
     "Times",
     "connection_by_id",
     "note_attention",
@@ -70,13 +71,13 @@ async def times_of(db: Connection, workspace: WorkspaceId) -> dict[ConnectionId,
             " FROM connections c LEFT JOIN LATERAL (SELECT r.error FROM troubles t, runs r"
             " WHERE t.workspace_id = c.workspace_id AND t.connection_id = c.id"
             " AND t.kind = 'needs_attention' AND r.workspace_id = c.workspace_id"
-            " AND r.connection_id = c.id AND r.state = 'failed'"
+            " AND r.connection_id = c.id AND r.state = 'failed' AND r.error ->> 'code' = ANY(%s)"
             " ORDER BY r.id DESC LIMIT 1) marked ON true"
             " LEFT JOIN LATERAL (SELECT id, state FROM jobs j"
             " WHERE j.workspace_id = c.workspace_id AND j.connection_id = c.id"
             " AND j.kind = 'sync' AND j.state IN ('waiting', 'ready', 'running')"
             " ORDER BY j.id DESC LIMIT 1) j ON true WHERE c.workspace_id = %s",
-            (workspace,),
+            (list(REFUSED), workspace),
         )
         return {row.id: row for row in await cursor.fetchall()}
 
@@ -165,6 +166,8 @@ async def note_attention(
     )
 
 
+REFUSED = ("forbidden", "rejected", "not_found", "blocked_address")
+"""Codes of what only a person mends, if it lasts. Sites answer so for a while, too."""
 _LASTS = "1 hour"
 """A refusal that is younger may be over by itself: a site that is being moved, a proxy's mood."""
 
@@ -172,7 +175,7 @@ _LASTS = "1 hour"
 async def note_refused(
     db: Connection, workspace: WorkspaceId, connection: ConnectionId, error: Mapping[str, Json]
 ) -> None:
-    """Mark it if no run has got through for an hour, or none ever has. It runs on by itself.
+    """Mark it if runs have been failing for an hour, or none was ever done. It runs on by itself.
 
     The next run that is done ends the mark.
     """

@@ -46,7 +46,10 @@ class Checked(Struct, frozen=True):
 
 
 async def check_source(connector: Connector) -> Checked:
-    """Ask for one of each kind of thing. Raises a `SourceError` where nothing can be told."""
+    """Ask for one of each kind of thing.
+
+    Raises a `SourceError` where nothing can be told, or not now (it is down, or wants a rest).
+    """
     who = await connector.check()
     reads: list[Readable] = []
     if isinstance(connector, Probing):

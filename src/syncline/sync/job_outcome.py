@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced, RunInProgress
+from syncline.core.errors import DatabaseLost, DatabaseUnavailable, Fenced
 from syncline.core.jobs import (
     ATTEMPTS,
     ClaimedJob,
@@ -19,24 +19,21 @@ from syncline.core.jobs import (
 )
 from syncline.core.model import Json, RunState
 from syncline.store.runs import was_done_since
-from syncline.store.timetable import note_attention, note_refused
+from syncline.store.timetable import REFUSED, note_attention, note_refused
 from syncline.sync.report import Report
 from syncline.sync.request import Tools
 
-__all__ = ["NEEDS_A_PERSON", "outcome_of"]
+__all__ = ["NEEDS_A_PERSON", "TAKEN_SECONDS", "outcome_of"]
 
 _LIMITED_SECONDS = 60.0
 # The quota or the breaker is asked again then, which costs the source nothing.
 _LONGEST_SECONDS = 3600.0
 _DATABASE_SECONDS = 30.0
 _LATER = ("rate_limited", "breaker_open")
-_TAKEN = (Fenced.__name__, RunInProgress.__name__)
-"""Somebody else runs it by now, with `--force` or because we were not heard of."""
-_TAKEN_SECONDS = 30.0
+TAKEN_SECONDS = 30.0
+"""For which a job waits whose connection somebody else syncs at the moment."""
 NEEDS_A_PERSON = ("unauthorized", "ConfigurationError")
 """Codes of what no further attempt can mend."""
-_REFUSED = ("forbidden", "rejected", "not_found", "blocked_address")
-"""Codes of what only a person mends, if it lasts. Sites answer so for a while, too."""
 
 
 async def outcome_of(
@@ -61,13 +58,13 @@ async def outcome_of(
         return Dead(error)
     if code in _LATER:
         return Snooze(_snooze_seconds(error.get("retry_after"), random.random()), error)  # noqa: S311
-    if code in _TAKEN:
-        return Snooze(_snooze_seconds(_TAKEN_SECONDS, random.random()), error)  # noqa: S311
+    if code == Fenced.__name__:  # with `--force`, or because we were not heard of
+        return Snooze(_snooze_seconds(TAKEN_SECONDS, random.random()), error)  # noqa: S311
     if code == DatabaseLost.__name__:
         return Lost(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
     if code == DatabaseUnavailable.__name__:  # not the job's fault: no attempt is counted
         return Snooze(_snooze_seconds(_DATABASE_SECONDS, random.random()), error)  # noqa: S311
-    if whole and code in _REFUSED and job.attempts >= ATTEMPTS:
+    if whole and code in REFUSED and job.attempts >= ATTEMPTS:
         assert job.connection_id is not None
         async with tools.database.brief_connection() as db:
             await note_refused(db, job.workspace_id, job.connection_id, error)

@@ -12,6 +12,7 @@ import psycopg
 
 from syncline.core.errors import (
     BreakerOpen,
+    DatabaseUnavailable,
     RateLimited,
     RunInProgress,
     SourceError,
@@ -79,7 +80,8 @@ async def until_fenced(
 ) -> None:
     """Do the work while the lease can be renewed; cancel it when the run is taken over.
 
-    The run's own session may be busy, so another one renews it.
+    The run's own session may be busy, so another one renews it. Where there is none to be had, the
+    next time is early enough: the lease is longer, and a database that is away is met by the work.
     """
     task = asyncio.ensure_future(work)
     total: int | None = None
@@ -87,12 +89,14 @@ async def until_fenced(
     try:
         await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         if not task.done():
-            async with database.brief_connection() as db:
-                total = await last_listed(db, run.workspace_id, run.connection_id)
+            with suppress(DatabaseUnavailable, psycopg.OperationalError):
+                async with database.brief_connection() as db:
+                    total = await last_listed(db, run.workspace_id, run.connection_id)
         while not task.done():
             noted = progress.as_noted(total, time.monotonic() - started)
-            async with database.brief_connection() as db:
-                await note(db, run, noted)
+            with suppress(DatabaseUnavailable, psycopg.OperationalError):
+                async with database.brief_connection() as db:
+                    await note(db, run, noted)
             await asyncio.wait({task}, timeout=_NOTE_SECONDS)
         await task
     finally:

@@ -15,7 +15,7 @@ from syncline.core.model import Mode
 from syncline.store.parts import find_shared, rest
 from syncline.store.timetable import connection_by_id
 from syncline.store.workspaces import workspace_name
-from syncline.sync.job_outcome import outcome_of
+from syncline.sync.job_outcome import TAKEN_SECONDS, outcome_of
 from syncline.sync.report import Report
 from syncline.sync.run import RunRequest, Tools, run_connection
 from syncline.sync.shared import close_run_of, sharing
@@ -27,7 +27,6 @@ SYNC = "sync"
 RECONCILE = "reconcile"
 """The same, of the other lane: it waits for no sync, and no sync for it."""
 _VERSION = 1
-_TAKEN_SECONDS = 30.0
 
 
 def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
@@ -38,7 +37,7 @@ def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
         assert job.connection_id is not None
         if job.version > _VERSION:
             return Snooze(
-                _TAKEN_SECONDS,
+                TAKEN_SECONDS,
                 {"code": "newer", "message": "A newer Syncline has made it, and has to do it."},
             )
         force = bool(job.payload.get("force", False))
@@ -65,7 +64,7 @@ def sync_handler(tools: Tools, on_report: Callable[[Report], None]) -> Handler:
                     )
                     report = await run_connection(tools, request)
             except RunInProgress as error:
-                return Snooze(_TAKEN_SECONDS, {"code": "run_in_progress", "message": str(error)})
+                return Snooze(TAKEN_SECONDS, {"code": "run_in_progress", "message": str(error)})
             if report.shared:
                 return HandedOn()
             on_report(report)

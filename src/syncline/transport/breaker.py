@@ -52,6 +52,9 @@ class HostBreaker:
                     standing = await self._ledger.look(self._host)
                     self._know(standing.breaker)
                     self._looked_at = self._clock.monotonic()
+        if self._lock.locked():
+            async with self._lock:
+                pass  # the ledger is being told of failures: what it answers holds for us as well
         self._refuse_while_open()
         if self._known.half_open:
             await self._probe(request)

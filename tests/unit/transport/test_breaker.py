@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from syncline.core.errors import BreakerOpen
@@ -44,6 +47,31 @@ async def test_five_failures_in_a_row_open_it(breaker: HostBreaker, ledger: Memo
     with pytest.raises(BreakerOpen, match=r"not asked until 00:05 UTC, .* 5 times .*\(502\)") as e:
         await _request(breaker)
     assert e.value.retry_after == 300
+
+
+async def test_nothing_passes_while_the_ledger_is_being_told(
+    breaker: HostBreaker, ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes."""
+    telling, told = asyncio.Event(), asyncio.Event()
+    note = ledger.note_failures
+
+    async def slowly(*given: Any) -> Breaker:
+        telling.set()
+        await told.wait()
+        return await note(*given)
+
+    monkeypatch.setattr(ledger, "note_failures", slowly)
+    for _ in range(4):
+        await _request(breaker, fails=True)
+    fifth = asyncio.create_task(_request(breaker, fails=True))
+    await telling.wait()
+    sixth = asyncio.create_task(_request(breaker))
+    assert await asyncio.wait({sixth}, timeout=0) == (set(), {sixth})
+    told.set()
+    await fifth
+    with pytest.raises(BreakerOpen):
+        await sixth
 
 
 async def test_failures_are_counted_on_by_the_next_session(

@@ -39,7 +39,9 @@ _log = logging.getLogger(__name__)
 _PAUSE = 1.0
 """Re-embedding leaves half of the time to what syncs and searches want of the model."""
 _AT_ONCE = 2
-"""Parts, besides those that take long: each has a session, which costs the server megabytes."""
+"""Of the parts that clean up, which may take long: each has a session, which costs megabytes."""
+_SELDOM = 3600.0
+"""Parts that come as seldom as this take turns; the others are waited for by nobody."""
 _LOOK_SECONDS = 30.0
 """How often to look whether another machine's turn has been missed."""
 
@@ -48,8 +50,6 @@ class _Part(Struct, frozen=True):
     every: float
     run: Callable[[Connection], Awaitable[int]]
     """One bounded share of the work, until there is none; how much that was."""
-    long: bool = False
-    """Nothing else waits for it."""
 
 
 @dataclass(slots=True)
@@ -113,10 +113,8 @@ class Upkeep:
         return {
             "freshness": _Part(30, freshness),
             "complete lists": _Part(60, complete_lists),
-            "indexes": _Part(60, search_indexes, long=True),
-            "embeddings": _Part(
-                60, lambda db: embeddings.run_everywhere(db, reembedding), long=True
-            ),
+            "indexes": _Part(60, search_indexes),
+            "embeddings": _Part(60, lambda db: embeddings.run_everywhere(db, reembedding)),
             "deleted documents": _Part(
                 3600, lambda db: tombstones.run_everywhere(db, settings.keep_deleted_days)
             ),
@@ -152,7 +150,7 @@ class Upkeep:
 
     async def _take(self, name: str, part: _Part) -> int | None:
         """Do it, if it is due and nobody else is at it."""
-        turn = nullcontext() if part.long else self._turns
+        turn = self._turns if part.every >= _SELDOM else nullcontext()
         async with turn, self.database.connection() as db:
             if not await take_service(db, name, every=part.every):
                 return None

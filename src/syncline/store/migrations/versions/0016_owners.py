@@ -1,4 +1,4 @@
-"""What is told of a job is told by its owner."""
+"""What is told of a job is told by its owner; a backfill makes nothing fresh."""
 
 from __future__ import annotations
 
